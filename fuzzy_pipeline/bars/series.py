@@ -1,0 +1,62 @@
+"""Bars of one family, symbol and date: all parameters in one set of columns.
+
+Belongs here: the container every family returns, and joining the sessions of a date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fuzzy_pipeline.schema.arrays import Arrays, concatenate, take
+from fuzzy_pipeline.schema.tables import TIME_BARS
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Columns ordered by (parameter, bar_index), and the half-open row range of each parameter.
+
+    ``columns`` are the stored columns of ``schema.tables.bar_table``: symbol, family and parameter come from
+    the key they are stored under.
+    """
+
+    columns: Arrays
+    ranges: Mapping[str, tuple[int, int]]
+
+    def __len__(self) -> int:
+        return max((stop for _, stop in self.ranges.values()), default=0)
+
+    def of(self, parameter: str) -> dict[str, NDArray[Any]]:
+        """The columns of one parameter's bars; ``KeyError`` when it was not built."""
+        return take(self.columns, slice(*self.ranges[parameter]))
+
+
+def as_declared(columns: Arrays) -> dict[str, NDArray[Any]]:
+    """The columns in the schema's order and dtypes (every bar family has the same)."""
+    return {
+        column.name: np.ascontiguousarray(columns[column.name]).astype(np.dtype(column.dtype), copy=False)
+        for column in TIME_BARS.stored
+    }
+
+
+def join_sessions(parts: Sequence[Bars]) -> Bars:
+    """One set of bars from those of each session, bar_index running on through the date."""
+    if len(parts) == 1:
+        return parts[0]
+    pieces: list[Arrays] = []
+    ranges: dict[str, tuple[int, int]] = {}
+    row = 0
+    for parameter in parts[0].ranges:
+        start, index = row, 0
+        for part in parts:
+            piece = part.of(parameter)
+            rows = len(piece["bar_index"])
+            piece["bar_index"] = piece["bar_index"] + np.uint32(index)
+            pieces.append(piece)
+            row, index = row + rows, index + rows
+        ranges[parameter] = (start, row)
+    return Bars(concatenate(pieces), ranges)

@@ -1,0 +1,318 @@
+"""Compiled kernels of enrichment: one pass in blocks that stay in cache, with context carried between chunks.
+
+Belongs here: the loops. What they compute is declared in ``schema.columns``; the plain twin is
+``tests/oracles/enrichment.py``.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from fuzzy_pipeline.enrichment import eligibility as rules
+from fuzzy_pipeline.schema import codes
+from fuzzy_pipeline.schema.arrays import Arrays
+from fuzzy_pipeline.schema.tables import ENRICHED_TICKS, RAW_TICKS
+
+BLOCK = 16_384  # ticks per block: what one loop wrote is still in cache when the next reads it
+BLOCK_TRADE_SHARES = 10_000
+LARGE_TRADE_SHARES = 1_000
+SMALL_TRADE_SHARES = 100
+CLOSING_PRINT_GRACE_US = 15 * 60 * 1_000_000
+
+_UNKNOWN, _RETAIL, _INSTITUTIONAL, _ALGO = (int(member) for member in codes.Participant)
+_CLOSED, _PRE, _REGULAR, _AFTER = (int(member) for member in codes.Session)
+_BASIS_C, _BASIS_E = int(codes.Basis.LAST_QUALIFIED), int(codes.Basis.EXTENDED)
+_SIP, _ALL = rules.PROFILE_NUMBERS["sip"], rules.PROFILE_NUMBERS["all"]
+_NO_LAST, _NO_HIGH_LOW, _NO_VOLUME = rules.NO_LAST, rules.NO_HIGH_LOW, rules.NO_VOLUME
+_IF_FIRST, _UNTIL_GRACE = rules.LAST_ONLY_IF_FIRST, rules.LAST_UNTIL_SHORTLY_AFTER_CLOSE
+_GRACE_US = rules.SOLD_LAST_GRACE_US
+
+
+# Kernels take whole tables as named tuples: names stay readable and one call passes them all.
+_RAW_NAMES = [name for name in RAW_TICKS.names if name not in ("date", "last_type")]
+_ENRICHED_NAMES = [column.name for column in ENRICHED_TICKS.stored if column.name != "timestamp"]
+RawFields = namedtuple("RawFields", _RAW_NAMES)  # type: ignore[misc]  # noqa: PYI024
+EnrichedFields = namedtuple("EnrichedFields", _ENRICHED_NAMES)  # type: ignore[misc]  # noqa: PYI024
+
+
+@dataclass(frozen=True, slots=True)
+class EnrichmentContext:
+    """What a tick needs to know of the ticks before it on the date; the default is the start of a day.
+
+    ``previous_price`` [USD] and ``different_price`` [USD], the last price that differs from it, are NaN at the
+    start; ``previous_time`` [µs since midnight ET] is −1.
+    """
+
+    previous_price: float = float("nan")
+    different_price: float = float("nan")
+    previous_time: int = -1
+    previous_total_volume: int = 0
+    sequence: int = 0
+    last_sale_seen: bool = False
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _quotes(price, bid_in, ask_in, bid, ask, spread, midpoint, spread_bps, spread_pct, effective):  # type: ignore[no-untyped-def]
+    for i in range(len(price)):
+        b = bid_in[i] if bid_in[i] > 0.0 else np.nan
+        a = ask_in[i] if ask_in[i] > 0.0 else np.nan
+        m = (b + a) * 0.5
+        s = a - b
+        relative = s / m
+        bid[i] = b
+        ask[i] = a
+        spread[i] = s
+        midpoint[i] = m
+        spread_bps[i] = np.float32(relative * 1e4)
+        spread_pct[i] = np.float32(relative)
+        effective[i] = 2.0 * abs(price[i] - m)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sizes(price, size_in, total, size, dollar, pct_of_day):  # type: ignore[no-untyped-def]
+    for i in range(len(price)):
+        shares = size_in[i]
+        size[i] = np.uint32(shares)
+        dollar[i] = price[i] * np.float64(shares)
+        day = np.float64(total[i])
+        pct_of_day[i] = np.float32(np.float64(shares) / day) if day > 0.0 else np.float32(np.nan)
+
+
+@njit(cache=True, nogil=True)
+def _codes(  # type: ignore[no-untyped-def]
+    time, size, cond1, cond2, cond3, cond4, bits, bounds,
+    meaning, session, participant, is_regular, is_extended, is_odd_lot, is_sweep, is_derivative, is_block,
+):  # fmt: skip
+    pre_open, market_open, close, after_close = bounds[0], bounds[1], bounds[2], bounds[3]
+    for i in range(len(time)):
+        found = bits[cond1[i]]
+        if cond2[i] | cond3[i] | cond4[i]:
+            found |= bits[cond2[i]] | bits[cond3[i]] | bits[cond4[i]]
+        meaning[i] = found
+        odd_lot = (found & codes.ODD_LOT_BIT) != 0
+        sweep = (found & codes.SWEEP_BIT) != 0
+        shares = size[i]
+        block = shares >= BLOCK_TRADE_SHARES
+        is_regular[i] = (found & codes.OTHER_THAN_REGULAR_BIT) == 0
+        is_extended[i] = (found & codes.EXTENDED_BIT) != 0
+        is_odd_lot[i] = odd_lot
+        is_sweep[i] = sweep
+        is_derivative[i] = (found & codes.DERIVATIVE_BIT) != 0
+        is_block[i] = block
+        kind = _UNKNOWN
+        if block:
+            kind = _INSTITUTIONAL
+        elif odd_lot:
+            kind = _RETAIL
+        elif sweep:
+            kind = _ALGO
+        elif shares >= LARGE_TRADE_SHARES:
+            kind = _INSTITUTIONAL
+        elif shares <= SMALL_TRADE_SHARES:
+            kind = _RETAIL
+        participant[i] = kind
+        t = time[i]
+        where = _CLOSED
+        if t >= pre_open and t < after_close:
+            if t < market_open:
+                where = _PRE
+            elif t < close or (t <= close + CLOSING_PRINT_GRACE_US and found & codes.CLOSING_BIT):
+                where = _REGULAR
+            else:
+                where = _AFTER
+        session[i] = where
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sequence(  # type: ignore[no-untyped-def]
+    price, time, total, bid, ask, midpoint, meaning, midnight_ns,
+    previous, different, previous_time, previous_total, sequence,
+    timestamp, tick_sequence, sign, method, direction, volume_rate, change, change_bps, log_return, improvement,
+):  # fmt: skip
+    for i in range(len(price)):
+        p = price[i]
+        t = time[i]
+        timestamp[i] = midnight_ns + t * 1000
+        sequence = min(sequence + 1, 65535) if t == previous_time else 0
+        tick_sequence[i] = sequence
+        previous_time = t
+        now = total[i]
+        volume_rate[i] = now - previous_total if now >= previous_total else 0
+        previous_total = now
+        if p != previous:
+            different = previous  # NaN on the first tick: no earlier different price yet
+            delta = p - previous
+            change[i] = delta
+            change_bps[i] = np.float32(delta / previous * 1e4)
+            log_return[i] = np.float32(np.log(p / previous))
+            direction[i] = 1 if delta > 0.0 else (-1 if delta < 0.0 else 0)
+            previous = p
+        else:
+            change[i] = 0.0
+            change_bps[i] = np.float32(0.0)
+            log_return[i] = np.float32(0.0)
+            direction[i] = 0
+        side = 0
+        how = 0
+        m = midpoint[i]
+        if meaning[i] & codes.NO_AGGRESSOR_BIT:
+            how = 0
+        elif ask[i] > bid[i] and p != m:  # false without a quote: comparisons with NaN are false
+            side = 1 if p > m else -1
+            how = 1
+        elif p > different:
+            side = 1
+            how = 2
+        elif p < different:
+            side = -1
+            how = 2
+        sign[i] = side
+        method[i] = how
+        improvement[i] = side * (m - p)
+    return previous, different, previous_time, previous_total, sequence
+
+
+@njit(cache=True, nogil=True)
+def _eligibility(  # type: ignore[no-untyped-def]
+    profile, basis, time, cond1, cond2, cond3, cond4, sip, close, seen, qualified, high_low, counts
+):
+    for i in range(len(basis)):
+        if profile == _SIP:
+            taken = sip[cond1[i]] | sip[cond2[i]] | sip[cond3[i]] | sip[cond4[i]]
+            last = not taken & _NO_LAST
+            if taken & _IF_FIRST and seen:
+                last = False
+            if taken & _UNTIL_GRACE and time[i] > close + _GRACE_US:
+                last = False
+            qualified[i] = last
+            high_low[i] = not taken & _NO_HIGH_LOW
+            counts[i] = not taken & _NO_VOLUME
+            seen = seen or last
+        elif profile == _ALL:
+            qualified[i] = True
+            high_low[i] = True
+            counts[i] = True
+        else:
+            sets_price = basis[i] == _BASIS_C or basis[i] == _BASIS_E
+            qualified[i] = sets_price
+            high_low[i] = sets_price
+            counts[i] = True
+    return seen
+
+
+@njit(cache=True, nogil=True)
+def _carry(tick_id_in, total_in, center_in, exchange_of, tick_id, total, center, exchange):  # type: ignore[no-untyped-def]
+    for i in range(len(tick_id_in)):
+        tick_id[i] = tick_id_in[i]
+        total[i] = total_in[i]
+        center[i] = np.uint16(center_in[i])
+        exchange[i] = exchange_of[center_in[i] & 0xFFFF]
+
+
+@njit(cache=True, nogil=True)
+def _chunk(raw, basis, out, timestamp, carried, seen, midnight_ns, bounds, bits, profile, sip, exchange_of):  # type: ignore[no-untyped-def]
+    rows = len(basis)
+    found = np.empty(min(BLOCK, max(rows, 1)), dtype=np.uint8)
+    previous, different, previous_time, previous_total, sequence = carried
+    for start in range(0, rows, BLOCK):
+        stop = min(start + BLOCK, rows)
+        s = slice(start, stop)
+        meaning = found[: stop - start]
+        price, time, total = raw.last[s], raw.time[s], raw.tot_vlm[s]
+        c1, c2, c3, c4 = raw.cond1[s], raw.cond2[s], raw.cond3[s], raw.cond4[s]
+        out.condition_1[s] = c1
+        out.condition_2[s] = c2
+        out.condition_3[s] = c3
+        out.condition_4[s] = c4
+        out.price[s] = price
+        out.basis[s] = basis[s]
+        _carry(
+            raw.tick_id[s], total, raw.mkt_ctr[s], exchange_of,
+            out.tick_id[s], out.total_volume[s], out.market_center[s], out.exchange[s],
+        )  # fmt: skip
+        _quotes(
+            price, raw.bid[s], raw.ask[s], out.bid[s], out.ask[s], out.spread[s], out.midpoint[s],
+            out.spread_bps[s], out.spread_pct[s], out.effective_spread[s],
+        )  # fmt: skip
+        _sizes(price, raw.last_sz[s], total, out.size[s], out.dollar_volume[s], out.trade_pct_of_day[s])
+        _codes(
+            time, out.size[s], c1, c2, c3, c4, bits, bounds, meaning, out.session[s], out.participant_type[s],
+            out.is_regular[s], out.is_extended_hours[s], out.is_odd_lot[s], out.is_intermarket_sweep[s],
+            out.is_derivatively_priced[s], out.is_block_trade[s],
+        )  # fmt: skip
+        previous, different, previous_time, previous_total, sequence = _sequence(
+            price, time, total, out.bid[s], out.ask[s], out.midpoint[s], meaning, midnight_ns,
+            previous, different, previous_time, previous_total, sequence,
+            timestamp[s], out.tick_sequence[s], out.trade_sign[s], out.trade_sign_method[s],
+            out.tick_direction[s], out.volume_rate[s], out.price_change[s], out.price_change_bps[s],
+            out.log_return[s], out.price_improvement[s],
+        )  # fmt: skip
+        seen = _eligibility(
+            profile, basis[s], time, c1, c2, c3, c4, sip, bounds[2], seen, out.is_qualified[s],
+            out.sets_high_low[s], out.counts_volume[s],
+        )  # fmt: skip
+    return previous, different, previous_time, previous_total, sequence, seen
+
+
+def enrich_chunk(
+    raw: Arrays,
+    out: dict[str, NDArray[Any]],
+    context: EnrichmentContext,
+    *,
+    midnight_ns: int,
+    bounds_us: NDArray[np.int64],
+    condition_bits: NDArray[np.uint8],
+    profile: int,
+) -> EnrichmentContext:
+    """Fill ``out`` (the stored columns of ``ENRICHED_TICKS``, n rows) from n raw ticks in time order.
+
+    Parameters
+    ----------
+    raw : Arrays
+        The 14 columns of ``RAW_TICKS``, n rows, ``time`` never decreasing.
+    out : dict of arrays
+        Written in place, n rows each.
+    context : EnrichmentContext
+        Of the chunk before; the default at the start of the day.
+    midnight_ns : int
+        UTC nanoseconds of the date's midnight ET.
+    bounds_us : int64[4]
+        Pre-market start, open, close and after-hours end, µs since midnight ET.
+    condition_bits : uint8[256]
+        ``schema.codes.condition_bits`` of the condition profile.
+    profile : int
+        ``eligibility.PROFILE_NUMBERS`` of the eligibility profile.
+
+    Returns
+    -------
+    EnrichmentContext
+        For the next chunk; the result does not depend on where chunks are cut.
+    """
+    basis = np.ascontiguousarray(raw["last_type"]).view(np.uint8)
+    carried = (
+        context.previous_price, context.different_price, context.previous_time,
+        np.uint64(context.previous_total_volume), context.sequence,
+    )  # fmt: skip
+    previous, different, previous_time, previous_total, sequence, seen = _chunk(
+        RawFields(*(raw[name] for name in _RAW_NAMES)),
+        basis,
+        EnrichedFields(*(out[name] for name in _ENRICHED_NAMES)),
+        out["timestamp"].view(np.int64),
+        carried,
+        context.last_sale_seen,
+        midnight_ns,
+        bounds_us,
+        condition_bits,
+        profile,
+        rules.sip_bits(),
+        codes.exchange_of_market_center(),
+    )
+    return EnrichmentContext(
+        float(previous), float(different), int(previous_time), int(previous_total), int(sequence), bool(seen)
+    )

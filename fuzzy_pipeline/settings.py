@@ -1,0 +1,227 @@
+"""Settings: one validated model, read from ``FUZZY_*`` environment variables and a ``.env`` file.
+
+Belongs here: what a user may choose, its defaults and its limits. Nested sections use two underscores:
+``FUZZY_IQFEED__PORT=9100``. Secrets are ``SecretStr`` and never printed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from fuzzy_pipeline.errors import SettingsError
+
+ConditionProfile = Literal["iqfeed", "fuzzy_oss20"]
+EligibilityProfile = Literal["iqfeed", "sip", "all"]
+Fill = Literal["skip", "previous_close", "null"]
+SourceName = Literal["simulator", "files", "iqfeed"]
+
+DEFAULT_INTERVALS = (
+    "1s", "5s", "15s", "30s", "1m", "2m", "3m", "5m", "10m", "15m", "20m", "30m", "1h", "2h", "4h", "1d",
+)  # fmt: skip
+
+SYMBOL_PATTERN = re.compile(r"[A-Z0-9][A-Z0-9.\-]{0,29}")
+
+
+class Section(BaseModel):
+    """Base of the nested sections: unknown keys and later changes are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class IQFeedSettings(Section):
+    """How to reach IQConnect's lookup port and how gently to use it."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=9100, ge=1, le=65535)
+    protocol: Literal["6.2", "6.1"] = "6.2"
+    client_name: str = "fuzzy_pipeline"
+    timeout_s: float = Field(default=30.0, gt=0, description="No bytes for this long is a failure.")
+    tries: int = Field(default=3, ge=1, le=10)
+    backoff_s: float = Field(default=1.0, ge=0, description="First pause between tries; doubles, with jitter.")
+    requests_per_second: float = Field(default=50.0, gt=0)
+    datapoints_per_send: int = Field(default=500, ge=1)
+    login: str = Field(default="", description="DTN login, only used to start IQConnect.")
+    password: SecretStr = SecretStr("")
+
+
+class FilesSettings(Section):
+    """Where tick files are: a ``symbol=/date=`` tree, or a folder of single files."""
+
+    path: Path = Path("ticks")
+
+
+class SimulatorSettings(Section):
+    """The simulated market behind the loopback IQFeed."""
+
+    seed: int = Field(default=20, ge=0)
+    ticks_per_day: int = Field(default=20_000, ge=100, le=5_000_000, description="Mean ticks of a symbol-day.")
+
+
+class HistorySettings(Section):
+    """How far back a source may be asked."""
+
+    trading_days_when_open: int = Field(default=8, ge=1)
+    calendar_days: int = Field(default=180, ge=1)
+
+
+class IngestSettings(Section):
+    """When a symbol-day is refused, and the bounds of the soft rules."""
+
+    max_set_aside_share: float = Field(default=0.05, ge=0, le=1)
+    outside_quote_spreads: float = Field(default=10.0, gt=0)
+    wide_spread_medians: float = Field(default=50.0, gt=1)
+    price_jump_share: float = Field(default=0.05, gt=0)
+    outlier_sigmas: float = Field(default=3.0, gt=0)
+
+
+class BarSettings(Section):
+    """Which time bars are built and how."""
+
+    intervals: tuple[str, ...] = DEFAULT_INTERVALS
+    sessions: tuple[Literal["pre", "regular", "after", "all"], ...] = ("regular",)
+    fill: Fill = "skip"
+
+    @field_validator("sessions")
+    @classmethod
+    def _all_stands_alone(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError("name at least one session")
+        if "all" in value and len(value) > 1:
+            raise ValueError("'all' is 04:00-20:00 as one session and stands alone")
+        return value
+
+    @field_validator("intervals")
+    @classmethod
+    def _intervals_are_durations(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError("name at least one interval")
+        seconds = [interval_seconds(interval) for interval in value]
+        if len(set(seconds)) != len(seconds):
+            raise ValueError("two intervals have the same length")
+        return value
+
+
+class EngineSettings(Section):
+    """How the symbols of a date are mapped."""
+
+    kind: Literal["processes", "inline"] = "processes"
+    workers: int = Field(default=0, ge=0, description="0: one worker a core.")
+
+
+class StoreSettings(Section):
+    """Where data lives; empty paths follow ``home``."""
+
+    heavy_uri: str = Field(default="", description="ArcticDB URI; empty: LMDB under home/store/heavy.")
+    light_path: Path | None = None
+    map_size: str = Field(default="64GB", description="LMDB address space per library.")
+    lock_timeout_s: float = Field(default=600.0, gt=0)
+
+
+class Settings(BaseSettings):
+    """Everything a user may choose."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="FUZZY_", env_file=".env", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    home: Path = Path(".fuzzy")
+    source: SourceName = "simulator"
+    symbols: Annotated[tuple[str, ...], NoDecode] = ("AAPL", "JPM", "KO", "SPY", "XOM")
+    first_date: dt.date = dt.date(2013, 1, 2)
+    condition_profile: ConditionProfile = "iqfeed"
+    eligibility_profile: EligibilityProfile = "iqfeed"
+    chunk_ticks: int = Field(default=1_000_000, ge=1)
+    iqfeed: IQFeedSettings = IQFeedSettings()
+    files: FilesSettings = FilesSettings()
+    simulator: SimulatorSettings = SimulatorSettings()
+    history: HistorySettings = HistorySettings()
+    ingest: IngestSettings = IngestSettings()
+    bars: BarSettings = BarSettings()
+    engine: EngineSettings = EngineSettings()
+    store: StoreSettings = StoreSettings()
+
+    @field_validator("symbols", mode="before")
+    @classmethod
+    def _split_symbols(cls, value: object) -> object:
+        return parse_symbols(value) if isinstance(value, str) else value
+
+    @field_validator("symbols")
+    @classmethod
+    def _symbols_are_tickers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return check_symbols(value)
+
+    @model_validator(mode="after")
+    def _home_is_absolute(self) -> Settings:
+        object.__setattr__(self, "home", self.home.expanduser().resolve())
+        return self
+
+    @property
+    def light_path(self) -> Path:
+        """Folder of the light tier."""
+        return self.store.light_path or self.home / "store" / "light"
+
+    @property
+    def heavy_uri(self) -> str:
+        """ArcticDB URI of the heavy tier."""
+        default = f"lmdb://{self.home / 'store' / 'heavy'}?map_size={self.store.map_size}"
+        return self.store.heavy_uri or default
+
+    @property
+    def dagster_home(self) -> Path:
+        """Folder of Dagster's instance: run history, event logs, schedules."""
+        return self.home / "dagster"
+
+
+def parse_symbols(text: str) -> tuple[str, ...]:
+    """Tickers from ``"AAPL, msft SPY"``: split on commas and spaces, upper case, first mention wins."""
+    return tuple(dict.fromkeys(part.upper() for part in re.split(r"[,\s]+", text.strip()) if part))
+
+
+def check_symbols(symbols: tuple[str, ...]) -> tuple[str, ...]:
+    """The symbols unchanged; ``ValueError`` naming those that cannot be tickers."""
+    bad = [symbol for symbol in symbols if not SYMBOL_PATTERN.fullmatch(symbol)]
+    if bad or not symbols:
+        raise ValueError(f"not tickers: {bad}" if bad else "name at least one symbol")
+    return symbols
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
+def interval_seconds(interval: str) -> int:
+    """Length of a time-bar interval [s]; ``"1d"`` is the whole session and gives 0.
+
+    Raises
+    ------
+    ValueError
+        Not a positive whole number of ``s``, ``m`` or ``h`` shorter than a day, nor ``1d``.
+    """
+    if interval == "1d":
+        return 0
+    match = re.fullmatch(r"([1-9][0-9]*)([smh])", interval)
+    if not match or int(match[1]) * _UNITS[match[2]] >= 86_400:
+        raise ValueError(f"{interval!r} is no interval: write for example 30s, 7m, 2h or 1d")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Settings from the environment and ``.env``, with overrides.
+
+    Raises
+    ------
+    SettingsError
+        A value is refused; the message names each setting, its variable and the reason.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        lines = [
+            f"  FUZZY_{'__'.join(str(part).upper() for part in item['loc'])}: {item['msg']}" for item in error.errors()
+        ]
+        raise SettingsError("settings refused:\n" + "\n".join(lines)) from error
