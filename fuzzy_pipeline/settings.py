@@ -78,6 +78,7 @@ class IngestSettings(Section):
     wide_spread_medians: float = Field(default=50.0, gt=1)
     price_jump_share: float = Field(default=0.05, gt=0)
     outlier_sigmas: float = Field(default=3.0, gt=0)
+    median_outlier_share: float = Field(default=0.01, gt=0, description="From the median of 21 ticks around.")
 
 
 class BarSettings(Section):

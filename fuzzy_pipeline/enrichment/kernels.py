@@ -15,6 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from fuzzy_pipeline.enrichment import eligibility as rules
+from fuzzy_pipeline.microstructure.trade_classification import lee_ready_step
 from fuzzy_pipeline.schema import codes
 from fuzzy_pipeline.schema.arrays import Arrays
 from fuzzy_pipeline.schema.tables import ENRICHED_TICKS, RAW_TICKS
@@ -37,8 +38,8 @@ _GRACE_US = rules.SOLD_LAST_GRACE_US
 # Kernels take whole tables as named tuples: names stay readable and one call passes them all.
 _RAW_NAMES = [name for name in RAW_TICKS.names if name not in ("date", "last_type")]
 _ENRICHED_NAMES = [column.name for column in ENRICHED_TICKS.stored if column.name != "timestamp"]
-RawFields = namedtuple("RawFields", _RAW_NAMES)  # type: ignore[misc]  # noqa: PYI024
-EnrichedFields = namedtuple("EnrichedFields", _ENRICHED_NAMES)  # type: ignore[misc]  # noqa: PYI024
+RawFields = namedtuple("RawFields", _RAW_NAMES)  # type: ignore[misc]
+EnrichedFields = namedtuple("EnrichedFields", _ENRICHED_NAMES)  # type: ignore[misc]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,17 +162,8 @@ def _sequence(  # type: ignore[no-untyped-def]
         side = 0
         how = 0
         m = midpoint[i]
-        if meaning[i] & codes.NO_AGGRESSOR_BIT:
-            how = 0
-        elif ask[i] > bid[i] and p != m:  # false without a quote: comparisons with NaN are false
-            side = 1 if p > m else -1
-            how = 1
-        elif p > different:
-            side = 1
-            how = 2
-        elif p < different:
-            side = -1
-            how = 2
+        if not meaning[i] & codes.NO_AGGRESSOR_BIT:
+            side, how = lee_ready_step(p, bid[i], ask[i], m, different)
         sign[i] = side
         method[i] = how
         improvement[i] = side * (m - p)

@@ -33,6 +33,7 @@ F8, F4 = "float64", "float32"
 U8, U4, U2, U1 = "uint64", "uint32", "uint16", "uint8"
 I8, I1 = "int64", "int8"
 TEXT = "str"
+ROW_LIST = "list<int64>"
 USD, SHARES, BPS, RATIO = "USD", "shares", "bps", "1"
 
 # -- raw ticks: the 14 IQFeed fields -------------------------------------------------------------------
@@ -184,3 +185,13 @@ BAR_CLOSE = (
     Column("is_phantom", "bool", "A renko brick without ticks of its own."),
     Column("close_reason", U1, "Why the bar closed.", codes="close_reason"),
 )  # fmt: skip
+
+# -- light tables of ticks -----------------------------------------------------------------------------
+
+LIGHT_SYMBOL = Column("symbol", TEXT, "Ticker.")
+TRADING_DATE = Column("trading_date", "datetime64[D]", "The partition's trading date, Eastern Time.")
+ROW = Column("row", I8, "Arrival number of the tick in what the source sent, from 0.", low=0)
+INGEST_ID = Column("ingest_id", TEXT, "The ingest that met the tick; its source is in the manifest.")
+RULE = Column("rule", TEXT, "Name of the rule (quality.validation, quality.flags).")
+FLAG_COUNT = Column("count", I8, "Ticks the rule found.", low=1)
+FLAG_ROWS = Column("rows", ROW_LIST, "Arrival numbers of the first hundred of them.")

@@ -56,6 +56,8 @@ def arrow_type(column: Column) -> pa.DataType:
         return pa.timestamp("ns", tz=EASTERN)
     if column.dtype == "datetime64[D]":
         return pa.date32()
+    if column.dtype == c.ROW_LIST:
+        return pa.list_(pa.int64())
     if column.dtype in (c.TEXT, "S1"):
         return pa.string()
     return pa.from_numpy_dtype(np.dtype(column.dtype))
@@ -139,5 +141,32 @@ def bar_table(family: str) -> Table:
     )
 
 
+# Light tables of ticks: raw columns carry the partition's date as trading_date, since `date` is what the tick said.
+_TICK_ORIGIN = (
+    c.LIGHT_SYMBOL, c.TRADING_DATE, c.ROW, c.INGEST_ID,
+)  # fmt: skip
+
+QUARANTINE = Table(
+    "quarantine",
+    "Raw ticks set aside, with the rule they broke; nothing is dropped.",
+    (*_TICK_ORIGIN, c.RULE, *RAW_TICKS.columns),
+    "light",
+)
+
+OFFICIAL_PRINTS = Table(
+    "official_prints",
+    "Official open and close prints: size 0, never trades.",
+    (*_TICK_ORIGIN, *RAW_TICKS.columns),
+    "light",
+)
+
+TICK_FLAGS = Table(
+    "tick_flags",
+    "Ticks that soft rules found: kept, counted, the first hundred by row number.",
+    (c.LIGHT_SYMBOL, c.TRADING_DATE, c.INGEST_ID, c.RULE, c.FLAG_COUNT, c.FLAG_ROWS),
+    "light",
+)
+
 TIME_BARS = bar_table("time")
 HEAVY_TABLES = (RAW_TICKS, ENRICHED_TICKS, TIME_BARS)
+LIGHT_TICK_TABLES = (QUARANTINE, OFFICIAL_PRINTS, TICK_FLAGS)
