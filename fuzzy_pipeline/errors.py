@@ -89,6 +89,10 @@ class RejectedDayError(FuzzyError):
     """A symbol-day has too many rows set aside to be trusted."""
 
 
+class ConservationError(FuzzyError):
+    """Bars hold other shares than the ticks they were built from: a defect, never stored."""
+
+
 # -- stores ------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ Belongs here: choosing ticks for a session. Bars never cross a session, so each 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -89,6 +90,12 @@ def _runs(session, counts, wanted):  # type: ignore[no-untyped-def]
     if start >= 0:
         runs.append((start, len(session)))
     return runs
+
+
+def counted_shares(ticks: Arrays, sessions: Sequence[SessionName]) -> int:
+    """Σ size of the counted ticks of the sessions [shares]."""
+    codes = [int(code) for session in sessions for code in _CODES[session]]
+    return int(ticks["size"][np.isin(ticks["session"], codes) & ticks["counts_volume"]].sum(dtype=np.int64))
 
 
 def session_ticks(

@@ -44,8 +44,8 @@ class ValidatedTicks:
     """A symbol-day sorted into kept, official and set-aside rows.
 
     ``ticks`` and ``official_prints`` are the 14 columns of the rows kept and kept apart; ``set_aside`` those of
-    the rows set aside, with ``rules`` and ``rows`` (arrival numbers) beside them. ``flagged`` tells, by soft rule,
-    the arrival numbers of kept rows.
+    the rows set aside, with ``rules`` beside them. ``rows`` and ``official_rows`` are arrival numbers;
+    ``flagged`` tells, by soft rule, those of kept rows.
     """
 
     rows_in: int
@@ -54,6 +54,7 @@ class ValidatedTicks:
     set_aside: Arrays
     rules: tuple[str, ...]
     rows: NDArray[np.int64]
+    official_rows: NDArray[np.int64]
     flagged: Mapping[str, NDArray[np.int64]]
 
     @property
@@ -174,14 +175,16 @@ def validate_ticks(
     if rows and len(broken) > settings.max_set_aside_share * rows:
         raise RejectedDayError(_refusal(symbol, trading_date, rows, broken, rules, settings.max_set_aside_share))
     kept = np.flatnonzero(verdict == _KEPT)
+    official_rows = np.flatnonzero(verdict == _OFFICIAL) if official else np.zeros(0, np.int64)
     ticks = raw if len(kept) == rows else take(raw, kept)
     return ValidatedTicks(
         rows_in=rows,
         ticks=ticks,
-        official_prints=take(raw, np.flatnonzero(verdict == _OFFICIAL) if official else slice(0, 0)),
+        official_prints=take(raw, official_rows),
         set_aside=take(raw, broken),
         rules=rules,
         rows=broken,
+        official_rows=official_rows,
         flagged={rule: kept[found] for rule, found in flags.soft_flags(ticks, settings).items() if len(found)},
     )
 

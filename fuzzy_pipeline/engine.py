@@ -1,0 +1,153 @@
+"""Mapping work over symbols: one after another, or in worker processes.
+
+Belongs here: how items are spread over cores and how a failing item is told apart from the others. What is
+done to an item is the caller's; nothing here knows of ticks.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Generic, Protocol, Self, TypeVar
+
+from fuzzy_pipeline.settings import EngineSettings
+
+Item = TypeVar("Item")
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFailure:
+    """Why one item failed: the error's type and text for people, its traceback for the log."""
+
+    error_type: str
+    reason: str
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[Item, Value]):
+    """One item and either its value or its failure."""
+
+    item: Item
+    value: Value | None = None
+    failure: ItemFailure | None = None
+
+
+class Engine(Protocol):
+    """Maps a picklable function over items; outcomes come as they are done, failures among them."""
+
+    @property
+    def workers(self) -> int:
+        """How many items are worked on at once."""
+        ...
+
+    def map(self, function: Callable[[Item], Value], items: Sequence[Item]) -> Iterator[Outcome[Item, Value]]:
+        """Outcomes of all items in the order they finish. Never raises for an item."""
+        ...
+
+    def close(self) -> None:
+        """End the workers."""
+        ...
+
+
+def failure_of(error: BaseException) -> ItemFailure:
+    """A failure from an exception."""
+    text = "".join(traceback.format_exception(error))
+    return ItemFailure(type(error).__name__, str(error) or repr(error), text)
+
+
+def _attempt(function: Callable[[Item], Value], item: Item) -> Outcome[Item, Value]:
+    try:
+        return Outcome(item, value=function(item))
+    except Exception as error:  # noqa: BLE001  one item's error must not end the others; it is reported, not lost
+        return Outcome(item, failure=failure_of(error))
+
+
+class InlineEngine:
+    """One item after another in this process."""
+
+    workers = 1
+
+    def map(self, function: Callable[[Item], Value], items: Sequence[Item]) -> Iterator[Outcome[Item, Value]]:
+        """Outcomes in the order of the items."""
+        return (_attempt(function, item) for item in items)
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+class ProcessEngine:
+    """Worker processes, started with spawn on first use and kept until ``close``.
+
+    Spawn, because a forked child would share the parent's open LMDB environment. A worker that dies (killed, out
+    of memory) fails only the item it was on: the rest is run again one at a time in fresh workers.
+    """
+
+    def __init__(self, workers: int = 0) -> None:
+        self.workers = workers or os.cpu_count() or 1
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def map(self, function: Callable[[Item], Value], items: Sequence[Item]) -> Iterator[Outcome[Item, Value]]:
+        """Outcomes as they finish."""
+        if len(items) <= 1:
+            yield from InlineEngine().map(function, items)
+            return
+        pool = self._pool = self._pool or self._new_pool(self.workers)
+        futures: dict[Future[Outcome[Item, Value]], Item] = {}
+        try:
+            for item in items:
+                futures[pool.submit(_attempt, function, item)] = item
+        except BrokenProcessPool:
+            self._pool = None
+        broken = [item for item in items if item not in futures.values()]
+        for future in as_completed(futures):
+            try:
+                yield future.result()
+            except BrokenProcessPool:
+                broken.append(futures[future])
+        if broken:
+            self._pool = None
+            pool.shutdown(wait=False, cancel_futures=True)
+            yield from self._one_at_a_time(function, broken)
+
+    def _one_at_a_time(self, function: Callable[[Item], Value], items: list[Item]) -> Iterator[Outcome[Item, Value]]:
+        pool = self._new_pool(1)
+        for item in items:
+            try:
+                yield pool.submit(_attempt, function, item).result()
+            except BrokenProcessPool:
+                pool.shutdown(wait=False)
+                pool = self._new_pool(1)
+                reason = "the worker process died (killed, or out of memory) while it worked on this item"
+                yield Outcome(item, failure=ItemFailure("EngineError", reason, reason))
+        pool.shutdown()
+
+    def close(self) -> None:
+        """End the workers and wait for them."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+
+    @staticmethod
+    def _new_pool(workers: int) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+
+
+def open_engine(settings: EngineSettings) -> Engine:
+    """The engine a user chose."""
+    return InlineEngine() if settings.kind == "inline" else ProcessEngine(settings.workers)

@@ -1,0 +1,49 @@
+"""Phase 1 of the day record of a stored symbol-day."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from dataclasses import dataclass
+
+from fuzzy_pipeline.bars.session_ticks import TICK_COLUMNS
+from fuzzy_pipeline.day_metadata.phase1 import day_metadata_phase1
+from fuzzy_pipeline.schema.day_metadata import METADATA_VERSION, DayMetadataPhase1
+from fuzzy_pipeline.schema.records import to_table
+from fuzzy_pipeline.schema.tables import ENRICHED_TICKS
+from fuzzy_pipeline.settings import Settings
+from fuzzy_pipeline.steps.step import StepResult, derived_row
+from fuzzy_pipeline.steps.workbench import Workbench
+from fuzzy_pipeline.stores.content_hash import arrow_content_hash
+from fuzzy_pipeline.stores.manifest import LIGHT_VERSION
+
+PHASE1_TABLE = "day_metadata_phase1"
+
+
+@dataclass(frozen=True, slots=True)
+class DayMetadataPhase1Step:
+    """``day_metadata_phase1`` of one symbol and date, from its enriched ticks."""
+
+    table: str = PHASE1_TABLE
+    upstream: str | None = ENRICHED_TICKS.name
+
+    def fingerprint(self, settings: Settings) -> str:  # noqa: ARG002  part of the step's interface
+        """Version of the record's definitions."""
+        return f"phase1={METADATA_VERSION}"
+
+    def run(self, bench: Workbench, symbol: str, date: dt.date) -> StepResult:
+        """Read enriched ticks and compute the record; the caller stores it."""
+        started = time.perf_counter()
+        tick_row = bench.store.committed(ENRICHED_TICKS, symbol, date)
+        ticks = bench.store.read(ENRICHED_TICKS, symbol, date, columns=TICK_COLUMNS).arrays
+        record = to_table([day_metadata_phase1(ticks, symbol, date, pool=bench.pool)], DayMetadataPhase1)
+        row = derived_row(
+            self,
+            bench.settings,
+            tick_row,
+            version=LIGHT_VERSION,
+            rows=1,
+            content_hash=arrow_content_hash(record),
+            seconds=time.perf_counter() - started,
+        )
+        return StepResult(row, light={PHASE1_TABLE: record})

@@ -1,0 +1,50 @@
+"""Enrichment of a stored symbol-day."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from dataclasses import dataclass
+
+from fuzzy_pipeline.enrichment import EnrichmentRules, enrich_day
+from fuzzy_pipeline.schema.arrays import length
+from fuzzy_pipeline.schema.tables import ENRICHED_TICKS, RAW_TICKS
+from fuzzy_pipeline.settings import Settings
+from fuzzy_pipeline.steps.step import StepResult, derived_row
+from fuzzy_pipeline.steps.workbench import Workbench
+from fuzzy_pipeline.stores.content_hash import content_hash
+
+METHOD_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class EnrichStep:
+    """``enriched_ticks`` of one symbol and date, from its raw ticks."""
+
+    table: str = ENRICHED_TICKS.name
+    upstream: str | None = RAW_TICKS.name
+
+    def fingerprint(self, settings: Settings) -> str:
+        """Method version and profiles."""
+        return f"enrich={METHOD_VERSION};{EnrichmentRules.of(settings).fingerprint}"
+
+    def run(self, bench: Workbench, symbol: str, date: dt.date) -> StepResult:
+        """Read raw ticks, enrich, store."""
+        started = time.perf_counter()
+        store = bench.store
+        raw_row = store.committed(RAW_TICKS, symbol, date)
+        raw = store.read(RAW_TICKS, symbol, date, columns=RAW_TICKS.names).arrays
+        rules = EnrichmentRules.of(bench.settings)
+        ticks = enrich_day(raw, symbol, date, rules, pool=bench.pool)
+        names = [column.name for column in ENRICHED_TICKS.stored]
+        version = store.write(ENRICHED_TICKS, symbol, date, ticks, {"rules": rules.fingerprint})
+        row = derived_row(
+            self,
+            bench.settings,
+            raw_row,
+            version=version,
+            rows=length(ticks),
+            content_hash=content_hash(ticks, names),
+            seconds=time.perf_counter() - started,
+        )
+        return StepResult(row)

@@ -1,0 +1,78 @@
+"""What a process needs to work on symbol-days: settings, store, source and memory, opened once.
+
+Belongs here: opening and keeping these per process. Workers are handed settings only, never open handles.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+from functools import cached_property
+
+from fuzzy_pipeline.buffers import BufferPool
+from fuzzy_pipeline.schema.tables import HEAVY_TABLES
+from fuzzy_pipeline.settings import Settings
+from fuzzy_pipeline.sources.opening import open_source
+from fuzzy_pipeline.sources.protocol import TickSource
+from fuzzy_pipeline.stores.store import Store, open_or_create_store, open_store
+
+
+class Workbench:
+    """Settings, store, source and buffers of one process; store and source open on first use."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.pool = BufferPool()
+        self._store: Store | None = None
+
+    @cached_property
+    def source(self) -> TickSource:
+        """The source of the settings."""
+        return open_source(self.settings)
+
+    @property
+    def store(self) -> Store:
+        """The store, which must exist."""
+        if self._store is None:
+            self._store = open_store(self.settings)
+        return self._store
+
+    def store_for_ingest(self) -> Store:
+        """The store, created with the source's kind when there is none.
+
+        Raises
+        ------
+        StoreKindError
+            The store holds data of the other kind than the source gives.
+        """
+        if self._store is None or self._store.kind != self.source.kind:
+            self._store = open_or_create_store(self.settings, self.source.kind, HEAVY_TABLES)
+        return self._store
+
+    def close(self) -> None:
+        """Give back the source's sockets and the store's handles."""
+        source = self.__dict__.pop("source", None)
+        if source is not None:
+            source.close()
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+
+_OPEN: dict[tuple[int, str], Workbench] = {}
+
+
+def workbench(settings: Settings) -> Workbench:
+    """The process-wide workbench of the settings: opened on the first call, kept until the process ends."""
+    key = (os.getpid(), settings.model_dump_json())
+    if key not in _OPEN:
+        if not _OPEN:
+            atexit.register(close_workbenches)
+        _OPEN[key] = Workbench(settings)
+    return _OPEN[key]
+
+
+def close_workbenches() -> None:
+    """Close what this process opened."""
+    for key in [key for key in _OPEN if key[0] == os.getpid()]:
+        _OPEN.pop(key).close()
