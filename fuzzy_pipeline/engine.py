@@ -87,11 +87,13 @@ class ProcessEngine:
     """Worker processes, started with spawn on first use and kept until ``close``.
 
     Spawn, because a forked child would share the parent's open LMDB environment. A worker that dies (killed, out
-    of memory) fails only the item it was on: the rest is run again one at a time in fresh workers.
+    of memory) fails only the item it was on: the rest is run again one at a time in fresh workers. Fewer than
+    ``min_items`` are done in this process: starting workers takes seconds.
     """
 
-    def __init__(self, workers: int = 0) -> None:
+    def __init__(self, workers: int = 0, min_items: int = 2) -> None:
         self.workers = workers or os.cpu_count() or 1
+        self._min_items = min_items
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Self:
@@ -104,7 +106,7 @@ class ProcessEngine:
 
     def map(self, function: Callable[[Item], Value], items: Sequence[Item]) -> Iterator[Outcome[Item, Value]]:
         """Outcomes as they finish."""
-        if len(items) <= 1:
+        if self._pool is None and len(items) < self._min_items:
             yield from InlineEngine().map(function, items)
             return
         pool = self._pool = self._pool or self._new_pool(self.workers)
@@ -150,4 +152,4 @@ class ProcessEngine:
 
 def open_engine(settings: EngineSettings) -> Engine:
     """The engine a user chose."""
-    return InlineEngine() if settings.kind == "inline" else ProcessEngine(settings.workers)
+    return InlineEngine() if settings.kind == "inline" else ProcessEngine(settings.workers, settings.min_symbols)

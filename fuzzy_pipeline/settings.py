@@ -113,6 +113,7 @@ class EngineSettings(Section):
 
     kind: Literal["processes", "inline"] = "processes"
     workers: int = Field(default=0, ge=0, description="0: one worker a core.")
+    min_symbols: int = Field(default=8, ge=1, description="Fewer symbols are done without starting workers.")
 
 
 class StoreSettings(Section):

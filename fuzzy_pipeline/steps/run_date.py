@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -24,9 +24,6 @@ log = logging.getLogger(__name__)
 
 COMMIT_EVERY_S = 2.0
 """Results are committed in batches this far apart: a killed run loses at most these seconds [s]."""
-
-Progress = Callable[[str, int, int], None]
-"""Called with a symbol just done, how many are done and how many there are."""
 
 
 @dataclass(slots=True)
@@ -74,12 +71,12 @@ def run_date(
     engine: Engine,
     *,
     force: bool = False,
-    progress: Progress | None = None,
 ) -> DateReport:
     """Run a step for the symbols of a date.
 
     What is stored and was made from the present input and settings is skipped, unless ``force``. Failures are kept
-    in the store with their reasons; nothing of a failed symbol is committed.
+    in the store with their reasons; nothing of a failed symbol is committed. Every symbol done is logged, with
+    ``progress`` (table, date, done, of how many) on the record for progress bars.
 
     Raises
     ------
@@ -105,8 +102,10 @@ def run_date(
         elif outcome.failure is not None:
             report.failed[outcome.item] = outcome.failure
             log.error("%s %s %s failed\n%s", step.table, outcome.item, date, outcome.failure.traceback)
-        if progress:
-            progress(outcome.item, done, len(todo))
+        log.info(
+            "%s %s: %s (%d of %d)", step.table, date, outcome.item, done, len(todo),
+            extra={"progress": (step.table, date, done, len(todo))},
+        )  # fmt: skip
         if time.monotonic() - last_commit > COMMIT_EVERY_S:
             _commit(step, store, date, batch, report)
             batch, last_commit = [], time.monotonic()

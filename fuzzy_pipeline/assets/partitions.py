@@ -1,0 +1,26 @@
+"""Trading dates as Dagster partitions.
+
+The partition key is the trading date. Its window ends at midnight of a zone one hour west of UTC, so the key
+of a date appears at 20:00 EST (21:00 EDT) the same evening, after extended hours. Windows say nothing about
+sessions: session bounds come from the key and the trading calendar.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import dagster as dg
+
+from fuzzy_pipeline import trading_calendar
+
+WEEKENDS = "0 0 * * 6,0"
+EVENING_ZONE = "Etc/GMT+1"
+
+
+def trading_date_partitions(first_date: dt.date) -> dg.DailyPartitionsDefinition:
+    """Daily partitions from a date on, without weekends and holidays."""
+    start = dt.datetime.combine(first_date, dt.time())
+    holidays = [day for day in trading_calendar.partition_exclusions() if day >= start]
+    return dg.DailyPartitionsDefinition(
+        start_date=first_date.isoformat(), timezone=EVENING_ZONE, exclusions=[WEEKENDS, *holidays]
+    )

@@ -1,0 +1,44 @@
+"""The Dagster code location."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+# Partitioned checks are in preview in 1.13; the version is pinned, and a check without its partition says too little.
+warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+
+from fuzzy_pipeline.assets.market_data import market_data_assets
+from fuzzy_pipeline.assets.partitions import trading_date_partitions
+from fuzzy_pipeline.checks.conservation import conservation_check
+from fuzzy_pipeline.resources.pipeline import EngineResource, SettingsResource, StoreResource
+from fuzzy_pipeline.schedules.after_close import after_close_schedule, nightly_job
+from fuzzy_pipeline.settings import load_settings
+
+
+def build_definitions(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
+    """Assets, checks, job, schedule and resources; ``resources`` replaces some of them (tests)."""
+    chosen = load_settings()
+    partitions = trading_date_partitions(chosen.first_date)
+    job = nightly_job(partitions)
+    settings = SettingsResource()
+    return dg.Definitions(
+        assets=market_data_assets(partitions),
+        asset_checks=[conservation_check(partitions)],
+        jobs=[job],
+        schedules=[after_close_schedule(job)],
+        resources={
+            "settings": settings,
+            "store": StoreResource(settings=settings),
+            "engine": EngineResource(**chosen.engine.model_dump()),
+            **(resources or {}),
+        },
+        # One process a run: symbols are spread inside the assets, and a step process each would cost seconds.
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_definitions()
