@@ -1,0 +1,306 @@
+"""Starting runs: what the ``fuzzy`` command and scripts call.
+
+Belongs here: one date at once in this process, a range of dates as a Dagster backfill, and the web UI. Everything
+goes through the Dagster instance in the settings' home, so that runs started here show in the web UI. Settings
+reach runs through the environment: what is handed in must be what ``load_settings()`` gives in this process.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import IO
+
+import dagster as dg
+
+# Backfills have no public API outside the web server; this is what its launch mutation calls.
+from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES, PartitionBackfill
+
+from fuzzy_pipeline.assets.step_asset import FORCE_TAG, SYMBOLS_TAG
+from fuzzy_pipeline.errors import EngineError, SettingsError
+from fuzzy_pipeline.schedules.after_close import NIGHTLY
+from fuzzy_pipeline.settings import Settings
+
+MODULE = "fuzzy_pipeline.definitions"
+BACKFILL_POLL_S = 1.0
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+_ACTIVE = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """How a run ended: its id, the errors of its failed steps and how long it took [s]."""
+
+    success: bool
+    run_id: str
+    error: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillState:
+    """How far a backfill is; ``waiting_for`` says what holds it up before its first run."""
+
+    backfill_id: str
+    state: str
+    dates_done: int
+    dates_failed: int
+    dates_total: int
+    waiting_for: str
+
+
+def prepare_instance(settings: Settings) -> None:
+    """Make the Dagster instance under the settings' home and point this process and its children at it.
+
+    An existing ``dagster.yaml`` is left as it is.
+    """
+    home = settings.dagster_home
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / "dagster.yaml").exists():
+        template = resources.files("fuzzy_pipeline.resources").joinpath("dagster.yaml")
+        (home / "dagster.yaml").write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
+    os.environ["DAGSTER_HOME"] = str(home)
+    os.environ["FUZZY_HOME"] = str(settings.home)
+    os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
+
+
+def _definitions() -> dg.Definitions:
+    from fuzzy_pipeline.definitions import build_definitions  # after the environment is set
+
+    return build_definitions()
+
+
+def _tags(symbols: Sequence[str], force: bool) -> dict[str, str]:
+    tags = {SYMBOLS_TAG: ",".join(symbols)} if symbols else {}
+    return tags | ({FORCE_TAG: "true"} if force else {})
+
+
+def _selection(defs: dg.Definitions, assets: Sequence[str]) -> list[dg.AssetKey]:
+    """The named assets; all when none is named.
+
+    Raises
+    ------
+    SettingsError
+        There is no asset of that name.
+    """
+    known = sorted(key.to_user_string() for key in defs.resolve_asset_graph().materializable_asset_keys)
+    unknown = [name for name in assets if name not in known]
+    if unknown:
+        raise SettingsError(f"no such assets: {', '.join(unknown)}; there are {', '.join(known)}")
+    return [dg.AssetKey(name) for name in (assets or known)]
+
+
+def run_now(
+    settings: Settings,
+    date: dt.date,
+    symbols: Sequence[str] = (),
+    assets: Sequence[str] = (),
+    force: bool = False,
+) -> RunOutcome:
+    """Materialise one trading date in this process, as a run of the instance.
+
+    Raises
+    ------
+    SettingsError
+        An asset does not exist, or the date has no partition yet.
+    """
+    prepare_instance(settings)
+    defs = _definitions()
+    job = defs.resolve_job_def(NIGHTLY)
+    selection = _selection(defs, assets)
+    started = time.perf_counter()
+    with dg.DagsterInstance.get() as instance:
+        _check_partitions(defs, [date])
+        result = job.execute_in_process(
+            instance=instance,
+            partition_key=date.isoformat(),
+            tags=_tags(symbols, force),
+            asset_selection=selection,
+            run_config=_QUIET,
+            raise_on_error=False,
+        )
+    errors = [
+        event.step_failure_data.error.message.removeprefix("dagster._core.definitions.events.Failure: ").strip()
+        for event in result.all_events
+        if event.is_step_failure and event.step_failure_data.error
+    ]
+    return RunOutcome(result.success, result.run_id, "\n".join(errors), time.perf_counter() - started)
+
+
+def _check_partitions(defs: dg.Definitions, dates: Sequence[dt.date]) -> None:
+    partitions = defs.resolve_job_def(NIGHTLY).partitions_def
+    keys = partitions.get_partition_keys() if partitions else []
+    missing = [date.isoformat() for date in dates if date.isoformat() not in set(keys)]
+    if missing:
+        raise SettingsError(
+            f"no partition for {', '.join(missing[:5])}: partitions are the trading dates from {keys[0]}"
+            f" (FUZZY_FIRST_DATE) to {keys[-1]}; a date's appears in its evening"
+        )
+
+
+def backfill(
+    settings: Settings,
+    dates: Sequence[dt.date],
+    symbols: Sequence[str] = (),
+    assets: Sequence[str] = (),
+    force: bool = False,
+) -> Iterator[BackfillState]:
+    """A Dagster backfill of trading dates, one run a date; yields its state until it has ended.
+
+    Runs on the instance's daemon; where none is running, one is started for the duration.
+
+    Raises
+    ------
+    SettingsError
+        An asset does not exist, or a date has no partition.
+    EngineError
+        The daemon that was started ended before the backfill.
+    """
+    prepare_instance(settings)
+    defs = _definitions()
+    _check_partitions(defs, dates)
+    request = PartitionBackfill.from_asset_partitions(
+        backfill_id=uuid.uuid4().hex[:8],
+        asset_graph=defs.resolve_asset_graph(),
+        partition_names=[date.isoformat() for date in dates],
+        asset_selection=_selection(defs, assets),
+        backfill_timestamp=time.time(),
+        tags=_tags(symbols, force),
+        dynamic_partitions_store=dg.DagsterInstance.get(),
+        all_partitions=False,
+        title=f"{dates[0]} to {dates[-1]}",
+        description="Started by the fuzzy command",
+        run_config=None,
+    )
+    with dg.DagsterInstance.get() as instance, _daemon(instance) as alive:
+        instance.add_backfill(request)
+        while True:
+            state = _state(instance, request.backfill_id, len(dates))
+            yield state
+            found = instance.get_backfill(request.backfill_id)
+            if found is None or found.status in BULK_ACTION_TERMINAL_STATUSES:
+                return
+            if not alive():
+                raise EngineError(
+                    f"the Dagster daemon ended before backfill {request.backfill_id}; its log is in"
+                    f" {settings.dagster_home / 'daemon.log'}. `fuzzy ui` starts one that takes the backfill up again"
+                )
+            time.sleep(BACKFILL_POLL_S)
+
+
+def _state(instance: dg.DagsterInstance, backfill_id: str, total: int) -> BackfillState:
+    found = instance.get_backfill(backfill_id)
+    runs = instance.get_runs(dg.RunsFilter(tags={"dagster/backfill": backfill_id}))
+    status = {run.tags.get("dagster/partition", run.run_id): run.status for run in reversed(runs)}
+    done = sum(value == dg.DagsterRunStatus.SUCCESS for value in status.values())
+    failed = sum(value in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED) for value in status.values())
+    waiting = "" if runs else "the daemon, which looks for new backfills every 30 s"
+    return BackfillState(backfill_id, found.status.value if found else "GONE", done, failed, total, waiting)
+
+
+@contextmanager
+def _daemon(instance: dg.DagsterInstance) -> Iterator[Callable[[], bool]]:
+    """The running daemon, or one started for the block; yields whether it still runs."""
+    statuses = instance.get_daemon_statuses()
+    if any(status.healthy for status in statuses.values()):
+        yield lambda: True
+        return
+    home = Path(os.environ["DAGSTER_HOME"])
+    with (home / "daemon.log").open("ab") as log:
+        process = _start("dagster-daemon", ["run", "-m", MODULE], log)
+        try:
+            yield lambda: process.poll() is None
+        finally:
+            _end([process])
+
+
+def _start(command: str, arguments: Sequence[str], output: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
+    """Start a Dagster command of this environment in its own session.
+
+    Signals are restored to their defaults: started from a shell's background job, the child would inherit an ignored
+    SIGINT, to which Dagster maps SIGTERM too, and could only be killed.
+    """
+    path = shutil.which(command, path=str(Path(sys.executable).parent)) or command
+
+    def restore() -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    return subprocess.Popen(  # the preexec function only resets signals
+        [path, *arguments],
+        stdout=output,
+        stderr=subprocess.STDOUT if output else None,
+        start_new_session=True,
+        preexec_fn=restore,  # noqa: PLW1509
+    )
+
+
+def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Ask processes to end, and insist after ten seconds."""
+    for process in processes:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+    for process in processes:
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def running(settings: Settings) -> list[str]:
+    """What runs or waits now, a line each."""
+    prepare_instance(settings)
+    with dg.DagsterInstance.get() as instance:
+        runs = instance.get_runs(dg.RunsFilter(statuses=_ACTIVE))
+        return [
+            f"{run.status.value.lower()} {run.tags.get('dagster/partition', run.job_name)} (run {run.run_id[:8]})"
+            for run in runs
+        ]
+
+
+def serve_ui(settings: Settings, host: str, port: int) -> None:
+    """Web UI and daemon until interrupted.
+
+    Raises
+    ------
+    SettingsError
+        The port is taken.
+    EngineError
+        The web server or the daemon ended by itself.
+    """
+    _check_port(host, port)
+    prepare_instance(settings)
+    processes = [
+        _start("dagster-webserver", ["-m", MODULE, "-h", host, "-p", str(port)]),
+        _start("dagster-daemon", ["run", "-m", MODULE]),
+    ]
+    try:
+        while all(process.poll() is None for process in processes):
+            time.sleep(0.5)
+        raise EngineError("the Dagster web server or daemon ended by itself; what it said is above")
+    finally:
+        _end(processes)
+
+
+def _check_port(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise SettingsError(
+                f"{host}:{port} cannot be used ({error.strerror}): choose another with --port"
+            ) from error
