@@ -184,6 +184,13 @@ def _merge(first, last, counts, reals, merged_counts, merged_reals):  # type: ig
                 c[LAST_TIME] = counts[atom, LAST_TIME]
 
 
+def bar_starts(ends: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Position of each bar's first tick: the end of the bar before, 0 for the first."""
+    starts = np.zeros_like(ends)
+    starts[1:] = ends[:-1]
+    return starts
+
+
 def sum_series(ticks: SessionTicks, series: Sequence[NDArray[np.int64]]) -> BarSums:
     """Sums of every bar of several series over the same ticks, one series below the other.
 
@@ -213,7 +220,7 @@ def sum_series(ticks: SessionTicks, series: Sequence[NDArray[np.int64]]) -> BarS
     row = 0
     for ends in series:
         last = np.searchsorted(cuts, ends) + 1
-        first = np.concatenate(([0], last[:-1]))
+        first = bar_starts(last)
         into = slice(row, row + len(ends))
         _merge(first, last, counts, reals, merged.counts[into], merged.reals[into])
         row += len(ends)
@@ -313,7 +320,7 @@ def aggregate(
     sums = sum_series(ticks, series)
     c, r = sums.counts.T, sums.reals.T
     ends = np.concatenate(series) if series else np.zeros(0, dtype=np.int64)
-    starts = np.concatenate([np.concatenate(([0], part[:-1])) for part in series]) if series else ends
+    starts = np.concatenate([bar_starts(part) for part in series]) if series else ends
     seconds = (timestamp - bar_start) / 1e9
     spread_mean = _ratio(r[SPREADS], c[QUOTED])
     spread_bps = _ratio(r[SPREADS_BPS], c[QUOTED])

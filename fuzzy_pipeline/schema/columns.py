@@ -149,7 +149,7 @@ BAR_EXECUTION = (
     Column("price_improvement_rate", F8, "Share of ticks with bid < ask that traded strictly inside the quote.", RATIO, nullable=True, low=0, high=1),
     Column("avg_trade_size", F8, "volume / tick_count.", SHARES, nullable=True, low=0),
     Column("trade_frequency", F8, "Counted ticks per minute of the bar's duration.", "1/min", nullable=True, low=0),
-    Column("quote_intensity", F8, "Quote changes seen at trades, per second of the bar's duration.", "1/s", nullable=True, low=0),
+    Column("quote_intensity", F8, "Quote changes seen at trades, per second of the bar's duration; null without a usable quote.", "1/s", nullable=True, low=0),
 )
 BAR_PARTICIPANTS = (
     Column("retail_volume_pct", F8, "Share of volume by participant_type RETAIL.", RATIO, nullable=True, low=0, high=1),

@@ -123,10 +123,12 @@ class LightStore(Protocol):
         *,
         dates: Sequence[dt.date] | None = None,
         symbols: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
     ) -> pa.Table | None:
-        """Rows of the named dates and symbols (all when None), by date and symbol.
+        """Rows of the named dates and symbols (all when None), by date and symbol; all columns or some.
 
         None when none of the dates has rows; a table without rows when only the symbols are missing.
+        ``StoreError`` when a named column is in none of the dates.
         """
         ...
 

@@ -1,0 +1,88 @@
+"""What the light tier does with rows, apart from files: checking, replacing, joining and selecting them.
+
+Belongs here: functions on Arrow tables that every light store shares.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fuzzy_pipeline.errors import StoreError
+
+TABLE_NAME = re.compile(r"[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)*")
+
+
+def check_table_name(table: str) -> str:
+    """The name unchanged; ``StoreError`` unless it is lower-case words, perhaps in folders (``manifest/raw_ticks``)."""
+    if not TABLE_NAME.fullmatch(table):
+        raise StoreError(f"light table {table!r}: a name is lower-case words, folders separated by '/'")
+    return table
+
+
+def check_rows(table: str, date: dt.date, rows: pa.Table, symbols: Sequence[str]) -> None:
+    """Refuse rows that would not be found again under this date and these symbols.
+
+    Raises
+    ------
+    StoreError
+        There is no ``symbol`` column, a symbol is null or not among ``symbols``, or a ``date`` column has another date.
+    """
+    where = f"light table {table}, {date}"
+    if "symbol" not in rows.column_names:
+        raise StoreError(f"{where}: rows have no symbol column; they have {', '.join(rows.column_names) or 'none'}")
+    strange = [symbol for symbol in pc.unique(rows["symbol"]).to_pylist() if symbol not in set(symbols)]
+    if strange:
+        raise StoreError(f"{where}: rows of {strange} among those that replace {list(symbols)}")
+    if "date" in rows.column_names and rows.num_rows:
+        dates = {found.date() if isinstance(found, dt.datetime) else found for found in rows["date"].to_pylist()}
+        if dates != {date}:
+            raise StoreError(f"{where}: rows carry the dates {sorted(map(str, dates))}")
+
+
+def joined(parts: Sequence[pa.Table], where: str) -> pa.Table:
+    """Tables one below the other; columns missing in some become null, numbers take the wider type.
+
+    Raises
+    ------
+    StoreError
+        One column has types that do not go together, such as text and numbers.
+    """
+    try:
+        return pa.concat_tables(parts, promote_options="permissive")
+    except (pa.ArrowTypeError, pa.ArrowInvalid) as error:
+        raise StoreError(f"{where}: rows of different types do not go together: {error}") from error
+
+
+def replaced(old: pa.Table | None, rows: pa.Table, symbols: Sequence[str], where: str) -> pa.Table:
+    """``old`` with everything of ``symbols`` taken out and ``rows`` put in, in order of symbol (stable)."""
+    parts = [] if old is None else [old.filter(pc.invert(_among(old, symbols)))]
+    if rows.num_rows or not parts:
+        parts.append(rows)
+    whole = joined(parts, where)
+    if whole.num_rows < 2:
+        return whole
+    return whole.take(pc.sort_indices(whole, sort_keys=[("symbol", "ascending")])).combine_chunks()
+
+
+def selected(rows: pa.Table, symbols: Sequence[str] | None) -> pa.Table:
+    """The rows of ``symbols``; all when None."""
+    return rows if symbols is None else rows.filter(_among(rows, symbols))
+
+
+def projected(rows: pa.Table, columns: Sequence[str] | None, where: str) -> pa.Table:
+    """The named columns in the order asked for, all when None; ``StoreError`` naming those that are not there."""
+    if columns is None:
+        return rows
+    missing = [name for name in columns if name not in rows.column_names]
+    if missing:
+        raise StoreError(f"{where}: no columns {missing}; there are {', '.join(rows.column_names)}")
+    return rows.select(list(columns))
+
+
+def _among(rows: pa.Table, symbols: Sequence[str]) -> pa.ChunkedArray:
+    return pc.is_in(rows["symbol"], value_set=pa.array(list(symbols), rows["symbol"].type))

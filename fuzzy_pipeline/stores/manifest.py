@@ -1,0 +1,247 @@
+"""The commit mark: what has no row here does not exist for a reader. And why something is missing.
+
+Belongs here: the rows that commit a (table, symbol, date), the rows that explain a failure, and their Arrow form.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import types
+import typing
+from collections.abc import Sequence
+from typing import Any, Self, TypeVar
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from fuzzy_pipeline.errors import StoreError
+from fuzzy_pipeline.schema.tables import EASTERN
+from fuzzy_pipeline.sources.protocol import DataKind
+from fuzzy_pipeline.stores.protocol import LightStore
+
+LIGHT_VERSION = -1
+"""``ManifestRow.version`` of tables of the light tier, whose files have no versions."""
+
+_ARROW_TYPES: dict[object, pa.DataType] = {
+    str: pa.string(),
+    int: pa.int64(),
+    float: pa.float64(),
+    bool: pa.bool_(),
+    dt.date: pa.date32(),
+    # Microseconds: DuckDB has no time functions for nanoseconds with a zone.
+    dt.datetime: pa.timestamp("us", tz=EASTERN),
+    dict: pa.string(),
+}
+
+
+class Record(BaseModel):
+    """Base of the rows kept in light tables: frozen, nothing unknown, instants in Eastern Time."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    table: str
+    symbol: str
+    date: dt.date
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _instants_are_eastern(cls, value: object) -> object:
+        if not isinstance(value, dt.datetime):
+            return value
+        if value.tzinfo is None:
+            raise ValueError("an instant needs a time zone")
+        return value.astimezone(ZoneInfo(EASTERN))
+
+    @classmethod
+    def arrow_schema(cls) -> pa.Schema:
+        """Arrow schema derived from the fields; dictionaries become JSON text."""
+        return pa.schema(
+            [pa.field(name, _arrow_type(field.annotation), nullable=False) for name, field in cls.model_fields.items()]
+        )
+
+    @classmethod
+    def to_arrow(cls, rows: Sequence[Self]) -> pa.Table:
+        """Rows as a table of ``arrow_schema``."""
+        return pa.Table.from_pylist([_plain(row) for row in rows], schema=cls.arrow_schema())
+
+    @classmethod
+    def from_arrow(cls, table: pa.Table | None) -> list[Self]:
+        """Rows of a table that ``to_arrow`` made; none for None."""
+        if table is None:
+            return []
+        packed = [name for name, field in cls.model_fields.items() if _origin(field.annotation) is dict]
+        return [
+            cls(**{name: json.loads(value) if name in packed else value for name, value in row.items()})
+            for row in table.to_pylist()
+        ]
+
+
+class ManifestRow(Record):
+    """One committed symbol and date of one table.
+
+    ``input_hash`` is the hash of what the data were computed from (the input's content hash and the settings that
+    matter), so that equal input need not be computed again. ``rows_in = rows_out + rows_set_aside + rows_official``
+    where rows are sorted out. ``latency_s`` is the time the source took, ``seconds`` the time the step took [s].
+    """
+
+    kind: DataKind
+    version: int = Field(ge=LIGHT_VERSION)
+    rows: int = Field(ge=0)
+    content_hash: str
+    input_hash: str
+    source: str
+    source_detail: str = ""
+    ingest_id: str
+    code_version: str
+    schema_version: int
+    rows_in: int = Field(ge=0)
+    rows_out: int = Field(ge=0)
+    rows_set_aside: int = Field(default=0, ge=0)
+    rows_official: int = Field(default=0, ge=0)
+    latency_s: float = 0.0
+    seconds: float = 0.0
+    committed_at: dt.datetime
+    notes: dict[str, str] = {}
+
+
+class FailureRow(Record):
+    """Why a symbol and date of a table could not be stored; ``attempts`` adds up until the failure is cleared."""
+
+    reason: str
+    error_type: str
+    failed_at: dt.datetime
+    attempts: int = Field(default=1, ge=1)
+
+
+_R = TypeVar("_R", bound=Record)
+
+
+class Manifest:
+    """Manifest and failures on a light store: light tables ``manifest/<table>`` and ``failures/<table>``."""
+
+    def __init__(self, light: LightStore) -> None:
+        self._light = light
+
+    def commit(self, table: str, date: dt.date, rows: Sequence[ManifestRow]) -> None:
+        """Make the rows' data visible, all at once; written last, after the data themselves.
+
+        Rows of other symbols stay. Failures are not touched: clear them after the commit.
+
+        Raises
+        ------
+        StoreError
+            A row belongs to another table or date, a symbol is named twice, or the light tier refused.
+        """
+        _check_belong(table, date, rows)
+        self._put(f"manifest/{table}", date, ManifestRow.to_arrow(rows), [row.symbol for row in rows])
+
+    def find(self, table: str, symbol: str, date: dt.date) -> ManifestRow | None:
+        """The committed row, or None."""
+        found = self._light.read(f"manifest/{table}", dates=[date], symbols=[symbol])
+        return next(iter(ManifestRow.from_arrow(found)), None)
+
+    def rows(
+        self,
+        table: str | None = None,
+        dates: Sequence[dt.date] | None = None,
+        symbols: Sequence[str] | None = None,
+    ) -> list[ManifestRow]:
+        """Committed rows by table, date and symbol; None takes all."""
+        return self._collect(ManifestRow, "manifest", table, dates, symbols)
+
+    def versions(
+        self, table: str, dates: Sequence[dt.date] | None = None, symbols: Sequence[str] | None = None
+    ) -> dict[tuple[str, dt.date], tuple[int, int]]:
+        """Version and number of rows of each committed (symbol, date): what a reader of many dates needs, only that."""
+        columns = ["symbol", "date", "version", "rows"]
+        found = self._light.read(f"manifest/{table}", dates=dates, symbols=symbols, columns=columns)
+        if found is None:
+            return {}
+        symbol, date, version, rows = (found[name].to_pylist() for name in columns)
+        return dict(zip(zip(symbol, date, strict=True), zip(version, rows, strict=True), strict=True))
+
+    def dates(self, table: str) -> list[dt.date]:
+        """Dates of which at least one symbol is committed, in order."""
+        return self._light.dates(f"manifest/{table}")
+
+    def remove(self, table: str, date: dt.date, symbols: Sequence[str]) -> None:
+        """Make data invisible; to be done before deleting them."""
+        self._put(f"manifest/{table}", date, ManifestRow.to_arrow([]), symbols)
+
+    def record_failures(self, date: dt.date, rows: Sequence[FailureRow]) -> None:
+        """Keep why symbols failed on a date; attempts of an earlier failure are added.
+
+        A failure older than the commit of the same symbol is stale: a run died between commit and clearing.
+        """
+        for table in dict.fromkeys(row.table for row in rows):
+            chosen = [row for row in rows if row.table == table]
+            _check_belong(table, date, chosen)
+            before = {row.symbol: row.attempts for row in self.failures(table, [date])}
+            summed = [row.model_copy(update={"attempts": row.attempts + before.get(row.symbol, 0)}) for row in chosen]
+            self._put(f"failures/{table}", date, FailureRow.to_arrow(summed), [row.symbol for row in summed])
+
+    def clear_failures(self, table: str, date: dt.date, symbols: Sequence[str]) -> None:
+        """Forget why symbols failed: they are stored now. Costs nothing when nothing had failed."""
+        failed = {row.symbol for row in self.failures(table, [date], symbols)}
+        if failed:
+            self._put(f"failures/{table}", date, FailureRow.to_arrow([]), sorted(failed))
+
+    def failures(
+        self,
+        table: str | None = None,
+        dates: Sequence[dt.date] | None = None,
+        symbols: Sequence[str] | None = None,
+    ) -> list[FailureRow]:
+        """Failures not cleared, by table, date and symbol; None takes all."""
+        return self._collect(FailureRow, "failures", table, dates, symbols)
+
+    def _put(self, table: str, date: dt.date, rows: pa.Table, symbols: Sequence[str]) -> None:
+        if symbols:
+            self._light.replace_symbols(table, date, rows, symbols)
+
+    def _collect(
+        self,
+        record: type[_R],
+        folder: str,
+        table: str | None,
+        dates: Sequence[dt.date] | None,
+        symbols: Sequence[str] | None,
+    ) -> list[_R]:
+        if table is not None:
+            return record.from_arrow(self._light.read(f"{folder}/{table}", dates=dates, symbols=symbols))
+        names = [name for name in self._light.tables() if name.startswith(f"{folder}/")]
+        return [
+            row for name in names for row in record.from_arrow(self._light.read(name, dates=dates, symbols=symbols))
+        ]
+
+
+def _check_belong(table: str, date: dt.date, rows: Sequence[ManifestRow] | Sequence[FailureRow]) -> None:
+    strange = [f"{row.table} {row.symbol} {row.date}" for row in rows if row.table != table or row.date != date]
+    if strange:
+        raise StoreError(f"rows of {', '.join(strange)} offered for {table} {date}")
+    symbols = [row.symbol for row in rows]
+    twice = sorted({symbol for symbol in symbols if symbols.count(symbol) > 1})
+    if twice:
+        raise StoreError(f"{table} {date}: {twice} named twice in one commit")
+
+
+def _origin(annotation: object) -> object:
+    return typing.get_origin(annotation) or annotation
+
+
+def _arrow_type(annotation: object) -> pa.DataType:
+    origin = _origin(annotation)
+    if origin is typing.Literal:
+        return pa.string()
+    if origin is types.UnionType or origin not in _ARROW_TYPES:
+        raise TypeError(f"no Arrow type for {annotation}")
+    return _ARROW_TYPES[origin]
+
+
+def _plain(row: Record) -> dict[str, Any]:
+    return {
+        name: json.dumps(value, sort_keys=True, ensure_ascii=False) if isinstance(value, dict) else value
+        for name, value in row.model_dump().items()
+    }
