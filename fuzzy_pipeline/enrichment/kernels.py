@@ -27,6 +27,17 @@ SMALL_TRADE_SHARES = 100
 CLOSING_PRINT_GRACE_US = 15 * 60 * 1_000_000
 
 _UNKNOWN, _RETAIL, _INSTITUTIONAL, _ALGO = (int(member) for member in codes.Participant)
+
+
+def _participants() -> NDArray[np.uint8]:
+    """Participant type by five bits: ≤ 100 shares, ≥ 1,000 shares, sweep, odd lot, block; the higher bit wins."""
+    table = np.full(32, _UNKNOWN, dtype=np.uint8)
+    for bit, kind in enumerate((_RETAIL, _INSTITUTIONAL, _ALGO, _RETAIL, _INSTITUTIONAL)):
+        table[1 << bit : 2 << bit] = kind
+    return table
+
+
+_PARTICIPANTS = _participants()
 _CLOSED, _PRE, _REGULAR, _AFTER = (int(member) for member in codes.Session)
 _BASIS_C, _BASIS_E = int(codes.Basis.LAST_QUALIFIED), int(codes.Basis.EXTENDED)
 _SIP, _ALL = rules.PROFILE_NUMBERS["sip"], rules.PROFILE_NUMBERS["all"]
@@ -87,14 +98,12 @@ def _sizes(price, size_in, total, size, dollar, pct_of_day):  # type: ignore[no-
 
 @njit(cache=True, nogil=True)
 def _codes(  # type: ignore[no-untyped-def]
-    time, size, cond1, cond2, cond3, cond4, bits, bounds,
+    time, size, cond1, cond2, cond3, cond4, bits, participants, bounds,
     meaning, session, participant, is_regular, is_extended, is_odd_lot, is_sweep, is_derivative, is_block,
 ):  # fmt: skip
     pre_open, market_open, close, after_close = bounds[0], bounds[1], bounds[2], bounds[3]
     for i in range(len(time)):
-        found = bits[cond1[i]]
-        if cond2[i] | cond3[i] | cond4[i]:
-            found |= bits[cond2[i]] | bits[cond3[i]] | bits[cond4[i]]
+        found = bits[cond1[i]] | bits[cond2[i]] | bits[cond3[i]] | bits[cond4[i]]
         meaning[i] = found
         odd_lot = (found & codes.ODD_LOT_BIT) != 0
         sweep = (found & codes.SWEEP_BIT) != 0
@@ -106,18 +115,13 @@ def _codes(  # type: ignore[no-untyped-def]
         is_sweep[i] = sweep
         is_derivative[i] = (found & codes.DERIVATIVE_BIT) != 0
         is_block[i] = block
-        kind = _UNKNOWN
-        if block:
-            kind = _INSTITUTIONAL
-        elif odd_lot:
-            kind = _RETAIL
-        elif sweep:
-            kind = _ALGO
-        elif shares >= LARGE_TRADE_SHARES:
-            kind = _INSTITUTIONAL
-        elif shares <= SMALL_TRADE_SHARES:
-            kind = _RETAIL
-        participant[i] = kind
+        participant[i] = participants[
+            (shares <= SMALL_TRADE_SHARES)
+            | (shares >= LARGE_TRADE_SHARES) << 1
+            | sweep << 2
+            | odd_lot << 3
+            | block << 4
+        ]
         t = time[i]
         where = _CLOSED
         if t >= pre_open and t < after_close:
@@ -131,10 +135,35 @@ def _codes(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _returns(  # type: ignore[no-untyped-def]
+    price, total, previous, previous_total, direction, volume_rate, change, change_bps, log_return
+):
+    far = False
+    for i in range(len(price)):
+        before = price[i - 1] if i > 0 else previous
+        delta = price[i] - before
+        x = delta / before
+        change[i] = delta
+        change_bps[i] = np.float32(x * 1e4)
+        direction[i] = np.int8(delta > 0.0) - np.int8(delta < 0.0)
+        # ln(1 + x) by its series, which unlike a call to log runs on several ticks at once: within 2e-13 of x
+        # for |x| ≤ 1 %, far below the 6e-8 of float32.
+        series = -0.25 + x * (0.2 - x / 6.0)
+        log_return[i] = np.float32(x * (1.0 + x * (-0.5 + x * (1.0 / 3.0 + x * series))))
+        far |= abs(x) > 0.01
+        volume_before = total[i - 1] if i > 0 else previous_total
+        volume_rate[i] = total[i] - volume_before if total[i] >= volume_before else 0
+    if far:
+        for i in range(len(price)):
+            before = price[i - 1] if i > 0 else previous
+            if abs(price[i] - before) > 0.01 * before:
+                log_return[i] = np.float32(np.log(price[i] / before))
+
+
+@njit(cache=True, nogil=True)
 def _sequence(  # type: ignore[no-untyped-def]
-    price, time, total, bid, ask, midpoint, meaning, midnight_ns,
-    previous, different, previous_time, previous_total, sequence,
-    timestamp, tick_sequence, sign, method, direction, volume_rate, change, change_bps, log_return, improvement,
+    price, time, bid, ask, midpoint, meaning, midnight_ns, previous, different, previous_time, sequence,
+    timestamp, tick_sequence, sign, method, improvement,
 ):  # fmt: skip
     for i in range(len(price)):
         p = price[i]
@@ -143,31 +172,16 @@ def _sequence(  # type: ignore[no-untyped-def]
         sequence = min(sequence + 1, 65535) if t == previous_time else 0
         tick_sequence[i] = sequence
         previous_time = t
-        now = total[i]
-        volume_rate[i] = now - previous_total if now >= previous_total else 0
-        previous_total = now
-        if p != previous:
-            different = previous  # NaN on the first tick: no earlier different price yet
-            delta = p - previous
-            change[i] = delta
-            change_bps[i] = np.float32(delta / previous * 1e4)
-            log_return[i] = np.float32(np.log(p / previous))
-            direction[i] = 1 if delta > 0.0 else (-1 if delta < 0.0 else 0)
-            previous = p
-        else:
-            change[i] = 0.0
-            change_bps[i] = np.float32(0.0)
-            log_return[i] = np.float32(0.0)
-            direction[i] = 0
-        side = 0
-        how = 0
+        different = previous if p != previous else different  # NaN until a price differs from an earlier one
+        previous = p
         m = midpoint[i]
-        if not meaning[i] & codes.NO_AGGRESSOR_BIT:
-            side, how = lee_ready_step(p, bid[i], ask[i], m, different)
+        side, how = lee_ready_step(p, bid[i], ask[i], m, different)
+        known = (meaning[i] & codes.NO_AGGRESSOR_BIT) == 0
+        side *= known
         sign[i] = side
-        method[i] = how
+        method[i] = how * known
         improvement[i] = side * (m - p)
-    return previous, different, previous_time, previous_total, sequence
+    return previous, different, previous_time, sequence
 
 
 @njit(cache=True, nogil=True)
@@ -208,7 +222,9 @@ def _carry(tick_id_in, total_in, center_in, exchange_of, tick_id, total, center,
 
 
 @njit(cache=True, nogil=True)
-def _chunk(raw, basis, out, timestamp, carried, seen, midnight_ns, bounds, bits, profile, sip, exchange_of):  # type: ignore[no-untyped-def]
+def _chunk(
+    raw, basis, out, timestamp, carried, seen, midnight_ns, bounds, bits, participants, profile, sip, exchange_of
+):  # type: ignore[no-untyped-def]
     rows = len(basis)
     found = np.empty(min(BLOCK, max(rows, 1)), dtype=np.uint8)
     previous, different, previous_time, previous_total, sequence = carried
@@ -234,17 +250,20 @@ def _chunk(raw, basis, out, timestamp, carried, seen, midnight_ns, bounds, bits,
         )  # fmt: skip
         _sizes(price, raw.last_sz[s], total, out.size[s], out.dollar_volume[s], out.trade_pct_of_day[s])
         _codes(
-            time, out.size[s], c1, c2, c3, c4, bits, bounds, meaning, out.session[s], out.participant_type[s],
+            time, out.size[s], c1, c2, c3, c4, bits, participants, bounds, meaning, out.session[s], out.participant_type[s],
             out.is_regular[s], out.is_extended_hours[s], out.is_odd_lot[s], out.is_intermarket_sweep[s],
             out.is_derivatively_priced[s], out.is_block_trade[s],
         )  # fmt: skip
-        previous, different, previous_time, previous_total, sequence = _sequence(
-            price, time, total, out.bid[s], out.ask[s], out.midpoint[s], meaning, midnight_ns,
-            previous, different, previous_time, previous_total, sequence,
-            timestamp[s], out.tick_sequence[s], out.trade_sign[s], out.trade_sign_method[s],
-            out.tick_direction[s], out.volume_rate[s], out.price_change[s], out.price_change_bps[s],
-            out.log_return[s], out.price_improvement[s],
+        _returns(
+            price, total, previous, previous_total, out.tick_direction[s], out.volume_rate[s], out.price_change[s],
+            out.price_change_bps[s], out.log_return[s],
         )  # fmt: skip
+        previous, different, previous_time, sequence = _sequence(
+            price, time, out.bid[s], out.ask[s], out.midpoint[s], meaning, midnight_ns,
+            previous, different, previous_time, sequence,
+            timestamp[s], out.tick_sequence[s], out.trade_sign[s], out.trade_sign_method[s], out.price_improvement[s],
+        )  # fmt: skip
+        previous_total = total[-1]
         seen = _eligibility(
             profile, basis[s], time, c1, c2, c3, c4, sip, bounds[2], seen, out.is_qualified[s],
             out.sets_high_low[s], out.counts_volume[s],
@@ -301,6 +320,7 @@ def enrich_chunk(
         midnight_ns,
         bounds_us,
         condition_bits,
+        _PARTICIPANTS,
         profile,
         rules.sip_bits(),
         codes.exchange_of_market_center(),

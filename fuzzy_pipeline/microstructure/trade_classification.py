@@ -14,13 +14,11 @@ _NONE, _QUOTE, _TICK_TEST = (int(member) for member in SignMethod)
 @njit(cache=True, nogil=True, inline="always")
 def lee_ready_step(price, bid, ask, midpoint, different):  # type: ignore[no-untyped-def]
     """Sign and method of one tick; ``different`` is the last price that differs from this one (NaN: none)."""
-    if ask > bid and price != midpoint:  # false without a quote: comparisons with NaN are false
-        return (1 if price > midpoint else -1), _QUOTE
-    if price > different:
-        return 1, _TICK_TEST
-    if price < different:
-        return -1, _TICK_TEST
-    return 0, _NONE
+    by_quote = (ask > bid) & (price != midpoint)  # false without a quote: comparisons with NaN are false
+    reference = midpoint if by_quote else different
+    sign = np.int8(price > reference) - np.int8(price < reference)
+    method = _QUOTE if by_quote else (_TICK_TEST if sign != 0 else _NONE)
+    return sign, method
 
 
 @njit(cache=True, nogil=True)
