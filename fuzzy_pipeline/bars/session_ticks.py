@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -35,31 +35,54 @@ _CODES: dict[SessionName, tuple[Session, ...]] = {
 }
 
 
+MANY_RUNS = 64
+"""With more runs than these, columns are gathered before they are summed: each run costs a call."""
+
+
 @dataclass(frozen=True, slots=True)
 class SessionTicks:
     """Counted ticks of one session in time order, and the session's bounds.
 
     ``start_ns`` and ``end_ns`` are UTC nanoseconds; a closing auction print may be stamped after ``end_ns``.
-    Arrays have one row per counted tick: ``timestamp`` int64 UTC ns, prices in USD, sizes in shares.
+    ``runs`` int64[n, 2] are the half-open row ranges of ``ticks`` that belong to the session: nearly always one
+    long run and a few closing prints among after-hours ticks. ``column`` gives a column of the session's ticks
+    alone, one row per counted tick; positions in bars count these.
     """
 
     session: SessionName
     start_ns: int
     end_ns: int
-    timestamp: NDArray[np.int64]
-    price: NDArray[np.float64]
-    size: NDArray[np.uint32]
-    total_volume: NDArray[np.uint64]
-    bid: NDArray[np.float64]
-    ask: NDArray[np.float64]
-    trade_sign: NDArray[np.int8]
-    participant_type: NDArray[np.uint8]
-    is_odd_lot: NDArray[np.bool_]
-    is_qualified: NDArray[np.bool_]
-    sets_high_low: NDArray[np.bool_]
+    runs: NDArray[np.int64]
+    ticks: Arrays
+    pool: BufferPool
+    gathered: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.timestamp)
+        return int((self.runs[:, 1] - self.runs[:, 0]).sum())
+
+    def column(self, name: str) -> NDArray[Any]:
+        """A column of the session's ticks: a view where they lie together, else a copy, made once."""
+        if name not in self.gathered:
+            self.gathered[name] = self._gather(name)
+        return self.gathered[name]
+
+    @property
+    def timestamp(self) -> NDArray[np.int64]:
+        """Instants of the ticks. [UTC ns]"""
+        return self.column("timestamp").view(np.int64)
+
+    def run_columns(self, names: Sequence[str]) -> list[tuple[NDArray[Any], ...]]:
+        """The named columns of each run, without copying (of all ticks as one run when there are many)."""
+        if len(self.runs) > MANY_RUNS:
+            return [tuple(self.column(name) for name in names)]
+        return [tuple(self.ticks[name][start:stop] for name in names) for start, stop in self.runs]
+
+    def _gather(self, name: str) -> NDArray[Any]:
+        array = self.ticks[name]
+        if len(self.runs) <= 1:
+            return array[slice(*self.runs[0])] if len(self.runs) else array[:0]
+        out = self.pool.array(f"session_ticks/{self.session}", name, array.dtype, len(self))
+        return np.concatenate([array[start:stop] for start, stop in self.runs], out=out)
 
 
 def session_bounds_ns(session: SessionName, trading_date: dt.date) -> tuple[int, int]:
@@ -110,32 +133,15 @@ def session_ticks(
     trading_date : date
     session : {"pre", "regular", "after", "all"}
     pool : BufferPool, optional
-        Memory to reuse; the result is then valid until the pool's next use for the same session.
+        Memory to reuse; columns are then valid until the pool's next use for the same session.
 
     Returns
     -------
     SessionTicks
-        Views where the ticks lie together, copies otherwise (a closing print stamped among after-hours ticks).
     """
     wanted = np.zeros(256, dtype=np.bool_)
     wanted[[int(code) for code in _CODES[session]]] = True
-    runs = _runs(ticks["session"], ticks["counts_volume"], wanted)
-    pool = pool or BufferPool()
+    found = _runs(ticks["session"], ticks["counts_volume"], wanted)
+    runs = np.array(found, dtype=np.int64).reshape(-1, 2)
     start_ns, end_ns = session_bounds_ns(session, trading_date)
-    columns = {
-        name: _gather(ticks[name], runs, session, name, pool)
-        for name in TICK_COLUMNS
-        if name not in ("session", "counts_volume")
-    }
-    columns["timestamp"] = columns["timestamp"].view(np.int64)
-    return SessionTicks(session, start_ns, end_ns, **columns)
-
-
-def _gather(
-    array: NDArray[Any], runs: list[tuple[int, int]], session: str, name: str, pool: BufferPool
-) -> NDArray[Any]:
-    if len(runs) <= 1:
-        return array[slice(*runs[0])] if runs else array[:0]
-    rows = sum(stop - start for start, stop in runs)
-    out = pool.array(f"session_ticks/{session}", name, array.dtype, rows)
-    return np.concatenate([array[start:stop] for start, stop in runs], out=out)
+    return SessionTicks(session, start_ns, end_ns, runs, ticks, pool or BufferPool())

@@ -79,10 +79,11 @@ def time_bar_ends(ticks: SessionTicks, interval: str, fill: Fill = "skip") -> Ti
         The interval is malformed.
     """
     length_ns = interval_seconds(interval) * _NS or ticks.end_ns - ticks.start_ns
+    timestamp = ticks.timestamp
     windows = -((ticks.start_ns - ticks.end_ns) // length_ns)
     start_ns = ticks.start_ns + np.arange(windows, dtype=np.int64) * length_ns
     end_ns = np.minimum(start_ns + length_ns, ticks.end_ns)
-    ends = np.searchsorted(ticks.timestamp, end_ns).astype(np.int64)
+    ends = np.searchsorted(timestamp, end_ns).astype(np.int64)
     ends[-1] = len(ticks)  # the closing auction is stamped after the close
     window = np.arange(windows, dtype=np.int64)
     if fill == "skip":

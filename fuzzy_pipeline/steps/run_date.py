@@ -137,7 +137,8 @@ def _plan(
             report.skipped.append(held[symbol])
         else:
             todo.append(symbol)
-    return todo
+    # Longest first, so that the last worker is not left alone with the largest.
+    return sorted(todo, key=lambda symbol: inputs[symbol].rows if symbol in inputs else 0, reverse=True)
 
 
 def _missing_input(step: Step, store: Store, date: dt.date, symbol: str) -> ItemFailure:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fuzzy_pipeline.bars.aggregate import sum_series
+from fuzzy_pipeline.bars.sums import sum_series
 from fuzzy_pipeline.bars.session_ticks import counted_shares, session_ticks
 from fuzzy_pipeline.bars.time_bars import TimeBarRules, time_bar_ends, time_bars
 from fuzzy_pipeline.enrichment import EnrichmentRules, enrich_day
@@ -121,6 +121,14 @@ def test_order_flow_is_split_by_sign_and_unknown_is_neither() -> None:
     assert bars["avg_spread"] == [pytest.approx(0.1)]
     assert bars["avg_trade_size"] == [150.0]
     assert bars["trade_frequency"] == [3.0]
+
+
+def test_a_constant_spread_has_no_volatility_at_all() -> None:
+    # 10.03 − 10.00 is no exact binary number: squares and means must not leave a rounding error behind.
+    steady = series(enriched([10.0] * 3, bid=[10.0, 20.0, 30.0], ask=[10.03, 20.03, 30.03]), "1m")
+    assert steady["spread_volatility"] == [0.0]
+    moving = series(enriched([10.0] * 2, bid=[10.0, 10.0], ask=[10.02, 10.04]), "1m")
+    assert moving["spread_volatility"] == [pytest.approx(0.01)]
 
 
 def test_halves_are_cut_at_the_middle_of_the_window() -> None:

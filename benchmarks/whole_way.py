@@ -1,0 +1,152 @@
+"""The whole way of a symbol-day: read raw ticks, enrich, build sixteen time-bar series, store, commit.
+
+On one core and with two worker processes, through the same steps that the assets run, over every real symbol-day
+beside the checkout (simulated ones where there are none). Ingest, the step before, is timed apart.
+
+Run with ``python -m benchmarks.whole_way``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import resource
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks import measure
+from fuzzy_pipeline.engine import Engine, InlineEngine, ProcessEngine
+from fuzzy_pipeline.settings import Settings, load_settings
+from fuzzy_pipeline.sources.files import FilesSource
+from fuzzy_pipeline.steps.build_bars import TimeBarsStep
+from fuzzy_pipeline.steps.enrich import EnrichStep
+from fuzzy_pipeline.steps.ingest import IngestStep
+from fuzzy_pipeline.steps.run_date import run_date
+from fuzzy_pipeline.steps.step import StepResult
+from fuzzy_pipeline.steps.workbench import workbench
+
+ROUNDS = 5
+GOALS = {"ticks_per_second": 1_000_000, "two_processes": 1.6, "memory_mb": 1500}
+SymbolDay = tuple[str, dt.date]
+
+
+def symbol_days() -> tuple[list[SymbolDay], dict[str, Any]]:
+    """What is worked on and the settings of its source; largest first is left to the data."""
+    if measure.SHARED_TICKS.exists():
+        source = FilesSource(measure.SHARED_TICKS)
+        days = [(symbol, date) for symbol in source.symbols() for date in source.dates(symbol)]
+        return days, {"source": "files", "files": {"path": measure.SHARED_TICKS}}
+    dates = (dt.date(2025, 11, 25), dt.date(2025, 11, 26), dt.date(2025, 11, 28))
+    days = [(symbol, date) for symbol in ("AAPL", "IBM", "KO", "SPY") for date in dates]
+    return days, {"source": "simulator", "simulator": {"ticks_per_day": 120_000}}
+
+
+def enrich_and_build(settings: Settings, day: SymbolDay) -> list[StepResult]:
+    """The two steps of one symbol-day in this process, committed one after the other."""
+    bench = workbench(settings)
+    results = []
+    for step in (EnrichStep(), TimeBarsStep()):
+        result = step.run(bench, *day)
+        bench.store.manifest.commit(step.table, day[1], [result.row])
+        results.append(result)
+    return results
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Only one core for this process and every thread it has."""
+    allowed = os.sched_getaffinity(0)
+    threads = [int(name) for name in os.listdir("/proc/self/task")]
+    for thread in threads:
+        os.sched_setaffinity(thread, {max(allowed)})
+    try:
+        yield
+    finally:
+        for thread in threads:
+            os.sched_setaffinity(thread, allowed)
+
+
+def timed(engine: Engine, settings: Settings, days: Sequence[SymbolDay]) -> float:
+    """Seconds on the clock for all symbol-days."""
+    started = time.perf_counter()
+    outcomes = list(engine.map(partial(enrich_and_build, settings), days))
+    seconds = time.perf_counter() - started
+    failed = [f"{outcome.item}: {outcome.failure.reason}" for outcome in outcomes if outcome.failure]
+    if failed:
+        raise RuntimeError("\n".join(failed))
+    return seconds
+
+
+def main() -> dict[str, Any]:
+    """Time everything, print and keep the results."""
+    days, source = symbol_days()
+    home = Path(tempfile.mkdtemp(prefix="fuzzy-bench-"))
+    try:
+        settings = load_settings(home=home, symbols=tuple(sorted({symbol for symbol, _ in days})), **source)
+        ticks, ingest_s = _ingest(settings, days)
+        days.sort(key=lambda day: ticks[day], reverse=True)
+        total = sum(ticks.values())
+        with one_core():
+            timed(InlineEngine(), settings, days)  # compile, warm the pages
+            alone = [timed(InlineEngine(), settings, days) for _ in range(ROUNDS)]
+        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        with ProcessEngine(2) as engine:
+            timed(engine, settings, days)
+            both = [timed(engine, settings, days) for _ in range(ROUNDS)]
+        child_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    finally:
+        shutil.rmtree(home)
+    one, two = statistics.median(alone), statistics.median(both)
+    results = {
+        "what": f"{len(days)} symbol-days, {total:,} {'real' if source['source'] == 'files' else 'simulated'} ticks",
+        "goals": GOALS,
+        "one_core_s": one,
+        "one_core_ticks_per_second": total / one,
+        "two_processes_s": two,
+        "two_processes_ticks_per_second": total / two,
+        "two_processes_times_one": one / two,
+        "ingest_ticks_per_second": sum(ticks.values()) / ingest_s,
+        "peak_memory_mb": {"this process": peak_mb, "largest worker": child_mb},
+        "rounds": ROUNDS,
+        "machine": measure.machine(),
+    }
+    measure.keep("whole_way", results, _table(results))
+    return results
+
+
+def _ingest(settings: Settings, days: Sequence[SymbolDay]) -> tuple[dict[SymbolDay, int], float]:
+    """Store the raw ticks; ticks of each symbol-day and the seconds of a second, warm pass."""
+    by_date: dict[dt.date, list[str]] = {}
+    for symbol, date in days:
+        by_date.setdefault(date, []).append(symbol)
+    ticks: dict[SymbolDay, int] = {}
+    for _ in range(2):
+        started = time.perf_counter()
+        for date, symbols in by_date.items():
+            report = run_date(IngestStep(), date, symbols, settings, InlineEngine(), force=True)
+            report.raise_if_failed()
+            ticks |= {(row.symbol, date): row.rows for row in report.rows}
+    return ticks, time.perf_counter() - started
+
+
+def _table(results: dict[str, Any]) -> str:
+    lines = [
+        f"# The whole way of a symbol-day\n\n{results['what']}; median of {results['rounds']} rounds.\n",
+        "| what | measured | goal |\n|---|---|---|",
+        f"| one core | {results['one_core_ticks_per_second']:,.0f} ticks/s | ≥ {GOALS['ticks_per_second']:,} |",
+        f"| two processes | {results['two_processes_times_one']:.2f} times one core | ≥ {GOALS['two_processes']} |",
+        f"| ingest before it (read, validate, flag, store) | {results['ingest_ticks_per_second']:,.0f} ticks/s | |",
+        f"| peak memory of a worker | {results['peak_memory_mb']['largest worker']:,.0f} MB | ≤ {GOALS['memory_mb']:,} |",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(_table(main()))

@@ -1,0 +1,267 @@
+"""Sums over pieces of a session, and merging pieces into bars.
+
+Belongs here: the one pass over ticks that every bar family shares. The session is cut once at the union of the bar
+ends of all series; each piece (an atom) is summed once and merged into every series.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from fuzzy_pipeline.bars.session_ticks import SessionTicks
+from fuzzy_pipeline.schema.codes import Participant
+
+_RETAIL, _INSTITUTIONAL = int(Participant.RETAIL), int(Participant.INSTITUTIONAL)
+_BLOCK_SHARES = 10_000
+_NO_TICK = -(2**63)  # what NumPy stores for NaT
+_NO_QUOTE = int(np.float64(np.nan).view(np.int64))
+
+_SUMMED = (
+    "timestamp", "price", "size", "total_volume", "bid", "ask", "trade_sign", "participant_type", "is_odd_lot",
+    "is_qualified", "sets_high_low",
+)  # fmt: skip
+
+# Columns of the integer sums.
+(
+    TICKS, VOLUME, QUALIFIED, QUALIFIED_VOLUME, BUYS, SELLS, BUY_VOLUME, SELL_VOLUME, RETAIL_VOLUME,
+    INSTITUTIONAL_VOLUME, BLOCKS, ODD_LOTS, QUOTED, STRICTLY_QUOTED, AT_MIDPOINT, INSIDE, QUOTE_CHANGES,
+    DAY_VOLUME, FIRST_TIME, LAST_TIME,
+) = range(20)  # fmt: skip
+_ADDED_UNTIL = DAY_VOLUME  # columns before this one are added when atoms are merged
+
+# Columns of the real sums.
+DOLLARS, QUALIFIED_DOLLARS, BUY_DOLLARS, SELL_DOLLARS, SPREADS, SPREADS_SQUARED, SPREADS_BPS, EFFECTIVE = range(8)
+OPEN, HIGH, LOW, CLOSE = range(8, 12)
+_REAL_ADDED_UNTIL = OPEN
+
+
+@dataclass(frozen=True, slots=True)
+class BarSums:
+    """Sums over pieces of a session: ``counts`` int64[n, 20] and ``reals`` float64[n, 12], columns as above."""
+
+    counts: NDArray[np.int64]
+    reals: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, rows: int) -> BarSums:
+        """Sums of so many bars, all zero."""
+        return cls(np.zeros((rows, 20), dtype=np.int64), np.zeros((rows, 12)))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sum_ticks(  # type: ignore[no-untyped-def]
+    ends, timestamps, prices, sizes, day_volumes, bids, asks, bid_bits, ask_bits, signs, participants, odd_lots_,
+    qualified_, high_low_, bid_before, ask_before,
+):  # fmt: skip
+    pieces = len(ends)
+    counts = np.zeros((pieces, 20), dtype=np.int64)
+    reals = np.zeros((pieces, 12), dtype=np.float64)
+    start = 0
+    for k in range(pieces):
+        stop = ends[k]
+        c = counts[k]
+        r = reals[k]
+        volume = buys = sells = buy_volume = sell_volume = retail = institutional = blocks = odd_lots = 0
+        q_count = q_volume = quoted = strict = at_mid = inside = changes = day_volume = 0
+        dollars = q_dollars = buy_dollars = sell_dollars = spreads = squares = bps = effective = 0.0
+        last_qualified = 0
+        opening = highest = lowest = closing = np.nan
+        # Slices start at 0: the compiler then sees that no index is negative.
+        n = stop - start
+        price, size, sign, participant = (
+            prices[start:stop], sizes[start:stop], signs[start:stop], participants[start:stop],
+        )  # fmt: skip
+        odd_lot, qualified, high_low = odd_lots_[start:stop], qualified_[start:stop], high_low_[start:stop]
+        bid, ask, bid_bit, ask_bit = bids[start:stop], asks[start:stop], bid_bits[start:stop], ask_bits[start:stop]
+        # Whole numbers apart from the rest: these loops run on several ticks at once, the ones below cannot.
+        for i in range(n):
+            shares = np.int64(size[i])
+            volume += shares
+            retail += shares * (participant[i] == _RETAIL)
+            institutional += shares * (participant[i] == _INSTITUTIONAL)
+            blocks += shares >= _BLOCK_SHARES
+            odd_lots += odd_lot[i]
+        if n > 0:
+            changes += (bid_bit[0] != bid_before) | (ask_bit[0] != ask_before)
+            bid_before = bid_bit[n - 1]
+            ask_before = ask_bit[n - 1]
+        for i in range(1, n):
+            changes += (bid_bit[i] != bid_bit[i - 1]) | (ask_bit[i] != ask_bit[i - 1])
+        for i in range(n):
+            p = price[i]
+            shares = np.int64(size[i])
+            value = p * shares
+            dollars += value
+            side = sign[i]
+            if side > 0:
+                buys += 1
+                buy_volume += shares
+                buy_dollars += value
+            elif side < 0:
+                sells += 1
+                sell_volume += shares
+                sell_dollars += value
+            if qualified[i]:
+                if q_count == 0:
+                    opening = p
+                closing = p
+                q_count += 1
+                q_volume += shares
+                q_dollars += value
+                last_qualified = i
+            if high_low[i]:
+                if not highest >= p:
+                    highest = p
+                if not lowest <= p:
+                    lowest = p
+        for i in range(n):
+            b = bid[i]
+            a = ask[i]
+            if b > 0.0 and a >= b:
+                p = price[i]
+                spread = a - b
+                middle = (b + a) * 0.5
+                quoted += 1
+                spreads += spread
+                squares += spread * spread
+                bps += spread / middle * 1e4
+                effective += 2.0 * abs(p - middle)
+                strict += a > b
+                at_mid += (a > b) & (p == middle)
+                inside += (p > b) & (p < a)
+        if stop > start:
+            day_volume = np.int64(day_volumes[start + last_qualified if q_count > 0 else stop - 1])
+        c[TICKS] = stop - start
+        c[VOLUME] = volume
+        c[QUALIFIED] = q_count
+        c[QUALIFIED_VOLUME] = q_volume
+        c[BUYS] = buys
+        c[SELLS] = sells
+        c[BUY_VOLUME] = buy_volume
+        c[SELL_VOLUME] = sell_volume
+        c[RETAIL_VOLUME] = retail
+        c[INSTITUTIONAL_VOLUME] = institutional
+        c[BLOCKS] = blocks
+        c[ODD_LOTS] = odd_lots
+        c[QUOTED] = quoted
+        c[STRICTLY_QUOTED] = strict
+        c[AT_MIDPOINT] = at_mid
+        c[INSIDE] = inside
+        c[QUOTE_CHANGES] = changes
+        c[DAY_VOLUME] = day_volume
+        c[FIRST_TIME] = timestamps[start] if stop > start else _NO_TICK
+        c[LAST_TIME] = timestamps[stop - 1] if stop > start else _NO_TICK
+        r[DOLLARS] = dollars
+        r[QUALIFIED_DOLLARS] = q_dollars
+        r[BUY_DOLLARS] = buy_dollars
+        r[SELL_DOLLARS] = sell_dollars
+        r[SPREADS] = spreads
+        r[SPREADS_SQUARED] = squares
+        r[SPREADS_BPS] = bps
+        r[EFFECTIVE] = effective
+        r[OPEN] = opening
+        r[HIGH] = highest
+        r[LOW] = lowest
+        r[CLOSE] = closing
+        start = stop
+    return counts, reals
+
+
+@njit(cache=True, nogil=True)
+def _merge(first, last, counts, reals, merged_counts, merged_reals):  # type: ignore[no-untyped-def]
+    for k in range(len(first)):
+        c = merged_counts[k]
+        r = merged_reals[k]
+        c[FIRST_TIME] = _NO_TICK
+        c[LAST_TIME] = _NO_TICK
+        r[OPEN] = r[HIGH] = r[LOW] = r[CLOSE] = np.nan
+        for atom in range(first[k], last[k]):
+            for column in range(_REAL_ADDED_UNTIL):
+                r[column] += reals[atom, column]
+            if counts[atom, QUALIFIED] > 0:
+                if c[QUALIFIED] == 0:
+                    r[OPEN] = reals[atom, OPEN]
+                r[CLOSE] = reals[atom, CLOSE]
+                c[DAY_VOLUME] = counts[atom, DAY_VOLUME]
+            elif c[QUALIFIED] == 0:
+                c[DAY_VOLUME] = counts[atom, DAY_VOLUME]
+            for column in range(_ADDED_UNTIL):
+                c[column] += counts[atom, column]
+            if not r[HIGH] >= reals[atom, HIGH] and reals[atom, HIGH] == reals[atom, HIGH]:
+                r[HIGH] = reals[atom, HIGH]
+            if not r[LOW] <= reals[atom, LOW] and reals[atom, LOW] == reals[atom, LOW]:
+                r[LOW] = reals[atom, LOW]
+            if counts[atom, TICKS] > 0:
+                if c[FIRST_TIME] == _NO_TICK:
+                    c[FIRST_TIME] = counts[atom, FIRST_TIME]
+                c[LAST_TIME] = counts[atom, LAST_TIME]
+
+
+def _sum_runs(ticks: SessionTicks, cuts: NDArray[np.int64]) -> tuple[NDArray[np.int64], BarSums]:
+    """Cuts with the ends of the runs among them, and the sums of the pieces between: one row per cut."""
+    runs = ticks.run_columns(_SUMMED)
+    if not runs:
+        return cuts[:0], BarSums.of(0)
+    ends = np.cumsum([len(run[0]) for run in runs])
+    if len(runs) > 1:
+        cuts = np.union1d(cuts[cuts > 0], ends)
+    parts = []
+    start, bid_before, ask_before = 0, _NO_QUOTE, _NO_QUOTE
+    for run, end in zip(runs, ends.tolist(), strict=True):
+        timestamp, price, size, total_volume, bid, ask, *others = run
+        bid_bits, ask_bits = bid.view(np.int64), ask.view(np.int64)
+        local = cuts if len(runs) == 1 else cuts[(cuts > start) & (cuts <= end)] - start
+        counts, reals = _sum_ticks(  # type: ignore[call-arg]  # mypy takes the starred names for more
+            local, timestamp.view(np.int64), price, size, total_volume, bid, ask, bid_bits, ask_bits, *others,
+            bid_before, ask_before,
+        )  # fmt: skip
+        parts.append(BarSums(counts, reals))
+        start, bid_before, ask_before = end, int(bid_bits[-1]), int(ask_bits[-1])
+    if len(parts) == 1:
+        return cuts, parts[0]
+    return cuts, BarSums(np.concatenate([p.counts for p in parts]), np.concatenate([p.reals for p in parts]))
+
+
+def bar_starts(ends: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Position of each bar's first tick: the end of the bar before, 0 for the first."""
+    starts = np.zeros_like(ends)
+    starts[1:] = ends[:-1]
+    return starts
+
+
+def sum_series(ticks: SessionTicks, series: Sequence[NDArray[np.int64]]) -> BarSums:
+    """Sums of every bar of several series over the same ticks, one series below the other.
+
+    Parameters
+    ----------
+    ticks : SessionTicks
+    series : sequence of int64[n_bars]
+        Bar ends of each series: positions after the last tick of each bar, never decreasing. Equal
+        neighbouring ends are a bar without ticks. The first bar of a series starts at tick 0.
+
+    Returns
+    -------
+    BarSums
+        One row per bar, series in the order given.
+    """
+    if not series:
+        return BarSums.of(0)
+    cuts = series[0] if len(series) == 1 else np.unique(np.concatenate(series))
+    cuts, atoms = _sum_runs(ticks, cuts)
+    if len(series) == 1 and len(cuts) == len(series[0]):
+        return atoms
+    merged = BarSums.of(sum(len(ends) for ends in series))
+    row = 0
+    for ends in series:
+        # A bar without ticks ends where the one before ended: it merges no atom.
+        last = np.searchsorted(cuts, ends, side="right")
+        first = bar_starts(last)
+        into = slice(row, row + len(ends))
+        _merge(first, last, atoms.counts, atoms.reals, merged.counts[into], merged.reals[into])
+        row += len(ends)
+    return merged
