@@ -227,6 +227,14 @@ def _sum_runs(ticks: SessionTicks, cuts: NDArray[np.int64]) -> tuple[NDArray[np.
     return cuts, BarSums(np.concatenate([p.counts for p in parts]), np.concatenate([p.reals for p in parts]))
 
 
+def _union(ticks: int, series: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Ends of all series in order, each once: by marking positions, which beats sorting."""
+    marked = np.zeros(ticks + 1, dtype=np.bool_)
+    for ends in series:
+        marked[ends] = True
+    return np.flatnonzero(marked)
+
+
 def bar_starts(ends: NDArray[np.int64]) -> NDArray[np.int64]:
     """Position of each bar's first tick: the end of the bar before, 0 for the first."""
     starts = np.zeros_like(ends)
@@ -251,7 +259,7 @@ def sum_series(ticks: SessionTicks, series: Sequence[NDArray[np.int64]]) -> BarS
     """
     if not series:
         return BarSums.of(0)
-    cuts = series[0] if len(series) == 1 else np.unique(np.concatenate(series))
+    cuts = series[0] if len(series) == 1 else _union(len(ticks), series)
     cuts, atoms = _sum_runs(ticks, cuts)
     if len(series) == 1 and len(cuts) == len(series[0]):
         return atoms

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fuzzy_pipeline.bars.sums import sum_series
 from fuzzy_pipeline.bars.session_ticks import counted_shares, session_ticks
+from fuzzy_pipeline.bars.sums import sum_series
 from fuzzy_pipeline.bars.time_bars import TimeBarRules, time_bar_ends, time_bars
 from fuzzy_pipeline.enrichment import EnrichmentRules, enrich_day
 from fuzzy_pipeline.schema.codes import CloseReason

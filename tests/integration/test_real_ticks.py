@@ -1,0 +1,123 @@
+"""All real symbol-days beside the checkout, through the steps that the assets run."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fuzzy_pipeline.bars.series import Bars
+from fuzzy_pipeline.bars.session_ticks import counted_shares
+from fuzzy_pipeline.bars.time_bars import TimeBarRules, time_bars
+from fuzzy_pipeline.engine import InlineEngine
+from fuzzy_pipeline.schema.tables import ENRICHED_TICKS, RAW_TICKS, TIME_BARS
+from fuzzy_pipeline.settings import Settings, load_settings
+from fuzzy_pipeline.sources.files import FilesSource
+from fuzzy_pipeline.steps.build_bars import TimeBarsStep
+from fuzzy_pipeline.steps.describe_day import DayMetadataPhase1Step
+from fuzzy_pipeline.steps.enrich import EnrichStep
+from fuzzy_pipeline.steps.ingest import IngestStep
+from fuzzy_pipeline.steps.run_date import run_date
+from fuzzy_pipeline.steps.workbench import close_workbenches, workbench
+from fuzzy_pipeline.trading_calendar import midnight_utc_ns
+
+pytestmark = pytest.mark.real_data
+
+
+@pytest.fixture(scope="module")
+def real(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A store of every real symbol-day."""
+    source = FilesSource(shared_data / "ticks")
+    home = tmp_path_factory.mktemp("real")
+    settings = load_settings(
+        home=home, source="files", files={"path": shared_data / "ticks"}, symbols=source.symbols(), _env_file=None
+    )
+    dates: dict[dt.date, list[str]] = {}
+    for symbol in source.symbols():
+        for date in source.dates(symbol):
+            dates.setdefault(date, []).append(symbol)
+    for date, symbols in sorted(dates.items()):
+        for step in (IngestStep(), EnrichStep(), TimeBarsStep(), DayMetadataPhase1Step()):
+            run_date(step, date, symbols, settings, InlineEngine()).raise_if_failed()
+    yield settings
+    close_workbenches()
+
+
+def test_ticks_in_are_enriched_quarantined_and_official_for_every_symbol_and_date(
+    real: Settings, shared_data: Path
+) -> None:
+    store = workbench(real).store
+    listed = {
+        file["file"].removeprefix("ticks/"): file["rows"]
+        for file in json.loads((shared_data / "manifest.json").read_text())["files"]
+        if file["file"].startswith("ticks/")
+    }
+    rows = store.manifest.rows(RAW_TICKS.name)
+    assert len(rows) == len(listed) == 14
+    for row in rows:
+        assert row.rows_in == listed[f"symbol={row.symbol}/date={row.date}.parquet"]
+        assert row.rows_set_aside == 0  # the real days break no hard rule
+        assert store.committed(ENRICHED_TICKS, row.symbol, row.date).rows == row.rows_in - row.rows_official
+
+
+def test_bars_of_every_interval_hold_the_counted_shares_for_every_symbol_and_date(real: Settings) -> None:
+    store = workbench(real).store
+    for row in store.manifest.rows(TIME_BARS.name):
+        ticks = store.read(ENRICHED_TICKS, row.symbol, row.date, columns=["size", "session", "counts_volume"]).arrays
+        shares = counted_shares(ticks, ("regular",))
+        stored = store.read(TIME_BARS, row.symbol, row.date)
+        assert len(stored.metadata["ranges"]) == 16
+        bars = Bars(stored.arrays, {name: (a, b) for name, (a, b) in stored.metadata["ranges"].items()})
+        for parameter in bars.ranges:
+            one = bars.of(parameter)
+            assert int(one["volume"].sum()) == shares > 0, (row.symbol, row.date, parameter)
+            priced = ~np.isnan(one["vwap"])
+            assert np.all(one["low"][priced] <= one["vwap"][priced])
+            assert np.all(one["vwap"][priced] <= one["high"][priced])
+
+
+@pytest.mark.parametrize("date", [dt.date(2021, 3, 1), dt.date(2021, 3, 2)])
+def test_one_second_bars_equal_iqfeeds_own_in_every_bar(real: Settings, shared_data: Path, date: dt.date) -> None:
+    """Open, high, low, close, period volume and total volume. IQFeed has no bar where no tick sets a price."""
+    with (shared_data / "reference_bars" / "NEPT_iqfeed_1s.csv").open(newline="") as file:
+        expected = [row for row in csv.DictReader(file) if row["timestamp"].startswith(str(date))]
+    ticks = workbench(real).store.read(ENRICHED_TICKS, "NEPT", date).arrays
+    bars = time_bars(ticks, date, TimeBarRules(("1s",), sessions=("all",))).of("1s")
+    priced = bars["qualified_tick_count"] > 0
+    second = (bars["bar_start"].astype(np.int64)[priced] - midnight_utc_ns(date)) // 1_000_000_000
+    clock = [f"{date} {s // 3600:02d}:{s % 3600 // 60:02d}:{s % 60:02d}" for s in second.tolist()]
+    assert clock == [row["timestamp"] for row in expected]
+    for ours, theirs in (
+        ("open", "open"), ("high", "high"), ("low", "low"), ("close", "close"),
+        ("qualified_volume", "period_volume"), ("total_volume", "total_volume"),
+    ):  # fmt: skip
+        assert bars[ours][priced].tolist() == [float(row[theirs]) for row in expected], ours
+    assert len(expected) in (2422, 2495)
+
+
+def test_minute_volumes_agree_with_independent_bars_of_the_same_tape(real: Settings, shared_data: Path) -> None:
+    """Those bars follow another eligibility rule: nearly all minutes agree, not all."""
+    import pyarrow.parquet as pq
+
+    reference = pq.read_table(shared_data / "reference_bars" / "us_2013_1m.parquet").to_pylist()
+    volumes = {(row["symbol"], str(row["date"]), row["time"]): row["volume"] for row in reference}
+    store = workbench(real).store
+    agree = seen = 0
+    for row in store.manifest.rows(ENRICHED_TICKS.name):
+        if row.date.year != 2013:
+            continue
+        ticks = store.read(ENRICHED_TICKS, row.symbol, row.date).arrays
+        bars = time_bars(ticks, row.date, TimeBarRules(("1m",), sessions=("all",))).of("1m")
+        time_us = (bars["bar_start"].astype(np.int64) - midnight_utc_ns(row.date)) // 1000
+        for start, volume in zip(time_us.tolist(), bars["volume"].tolist(), strict=True):
+            expected = volumes.get((row.symbol, str(row.date), start))
+            if expected is not None:
+                seen += 1
+                agree += volume == expected
+    assert seen > 6000
+    assert agree / seen > 0.99

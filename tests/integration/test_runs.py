@@ -1,0 +1,144 @@
+"""Runs of the code location: what is materialised, how failures show, what partitions there are."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from fuzzy_pipeline.assets.partitions import trading_date_partitions
+from fuzzy_pipeline.errors import SettingsError
+from fuzzy_pipeline.schedules import launch
+from fuzzy_pipeline.settings import load_settings
+from fuzzy_pipeline.steps.workbench import workbench
+
+DATE = dt.date(2025, 11, 25)
+ASSETS = {"raw_ticks", "enriched_ticks", "time_bars", "day_metadata_phase1"}
+
+
+def materializations(key: str) -> dict[str, dg.AssetMaterialization]:
+    with dg.DagsterInstance.get() as instance:
+        found = {}
+        for asset in ASSETS:
+            records = instance.fetch_materializations(
+                dg.AssetRecordsFilter(dg.AssetKey(asset), asset_partitions=[key]), limit=1
+            ).records
+            if records and records[0].asset_materialization:
+                found[asset] = records[0].asset_materialization
+        return found
+
+
+def committed(date: dt.date = DATE) -> set[tuple[str, str]]:
+    return {(row.table, row.symbol) for row in workbench(load_settings()).store.manifest.rows(dates=[date])}
+
+
+def test_one_date_through_all_assets(home: Path) -> None:
+    outcome = launch.run_now(load_settings(), DATE)
+    assert outcome.success, outcome.error
+    found = materializations("2025-11-25")
+    assert set(found) == ASSETS
+    for asset, event in found.items():
+        assert event.metadata["symbols"].value == 3, asset
+        assert event.metadata["failed"].value == 0
+        assert event.metadata["data"].value == "simulated"
+        assert "| AAA |" in str(event.metadata["by_symbol"].value)
+    assert "data:image/png;base64," in str(found["time_bars"].metadata["candlesticks"].value)
+    assert "price" in str(found["enriched_ticks"].metadata["preview"].value)
+    assert (
+        found["raw_ticks"].metadata["dagster/row_count"].value
+        == found["enriched_ticks"].metadata["dagster/row_count"].value
+    )
+    assert committed() == {(asset, symbol) for asset in ASSETS for symbol in ("AAA", "BBB", "CCC")}
+
+
+def test_a_failed_symbol_ends_the_run_failed_by_name_and_the_others_are_complete(home: Path) -> None:
+    outcome = launch.run_now(load_settings(), DATE, symbols=("AAA", "UNKNOWNX", "CCC"))
+    assert not outcome.success
+    assert "UNKNOWNX" in outcome.error
+    assert "1 of 3 symbols failed, 2 are stored" in outcome.error
+    assert committed() == {(asset, symbol) for asset in ASSETS for symbol in ("AAA", "CCC")}
+    # The first assets carry a failing check; the last ones have failed, so that they count as missing.
+    assert set(materializations("2025-11-25")) == {"raw_ticks", "enriched_ticks"}
+
+
+def test_the_date_is_complete_once_the_missing_symbol_is_run_and_the_others_are_not_computed_again(home: Path) -> None:
+    settings = load_settings()
+    launch.run_now(settings, DATE, symbols=("AAA", "UNKNOWNX"))
+    assert launch.run_now(settings, DATE).success
+    assert {symbol for _, symbol in committed()} == {"AAA", "BBB", "CCC"}
+    assert materializations("2025-11-25")["time_bars"].metadata["unchanged"].value == 1
+
+
+def test_one_asset_alone_fails_by_itself_when_its_input_is_missing(home: Path) -> None:
+    settings = load_settings()
+    assert launch.run_now(settings, DATE, symbols=("AAA",), assets=("raw_ticks",)).success
+    outcome = launch.run_now(settings, DATE, symbols=("AAA", "BBB"), assets=("enriched_ticks",))
+    assert not outcome.success
+    assert "BBB 2025-11-25: no raw_ticks" in outcome.error
+    assert ("enriched_ticks", "AAA") in committed()
+
+
+def test_what_does_not_exist_is_refused_before_a_run_starts(home: Path) -> None:
+    settings = load_settings()
+    with pytest.raises(SettingsError, match="no such assets: bars; there are day_metadata_phase1"):
+        launch.run_now(settings, DATE, assets=("bars",))
+    with pytest.raises(SettingsError, match="no partition for 2031-01-02"):
+        launch.run_now(settings, dt.date(2031, 1, 2))
+
+
+def test_partitions_are_the_trading_dates_and_a_key_appears_in_its_own_evening() -> None:
+    partitions = trading_date_partitions(dt.date(2025, 11, 20))
+
+    def keys(at: str) -> list[str]:
+        instant = dt.datetime.fromisoformat(at)
+        with dg.instance_for_test() as instance:
+            return list(partitions.get_partition_keys(current_time=instant, dynamic_partitions_store=instance))
+
+    # Thanksgiving 2025-11-27 and the weekend have no key; the half day after it has one.
+    assert keys("2025-12-02T03:00:00-05:00") == [
+        "2025-11-20", "2025-11-21", "2025-11-24", "2025-11-25", "2025-11-26", "2025-11-28", "2025-12-01",
+    ]  # fmt: skip
+    assert keys("2025-11-28T19:59:00-05:00")[-1] == "2025-11-26"
+    assert keys("2025-11-28T20:01:00-05:00")[-1] == "2025-11-28"
+    assert keys("2025-11-27T21:00:00-05:00")[-1] == "2025-11-26"
+
+
+def test_the_schedule_asks_for_the_date_that_just_closed_and_skips_holidays(home: Path) -> None:
+    from fuzzy_pipeline.definitions import build_definitions
+
+    schedule = build_definitions().resolve_schedule_def("after_close")
+    with dg.instance_for_test() as instance:
+
+        def asked(at: str) -> list[str | None]:
+            moment = dt.datetime.fromisoformat(at)
+            with dg.build_schedule_context(instance=instance, scheduled_execution_time=moment) as context:
+                data = schedule.evaluate_tick(context)
+            return [request.partition_key for request in data.run_requests or []]
+
+        assert asked("2025-11-26T01:00:00+00:00") == ["2025-11-25"]
+        assert asked("2025-11-28T01:00:00+00:00") == []  # Thanksgiving evening
+        assert asked("2025-11-29T01:00:00+00:00") == ["2025-11-28"]  # the half day
+        assert asked("2025-11-30T01:00:00+00:00") == []  # Saturday evening
+
+
+def test_the_instance_is_made_once_and_a_changed_configuration_is_kept(home: Path) -> None:
+    settings = load_settings()
+    launch.prepare_instance(settings)
+    path = settings.dagster_home / "dagster.yaml"
+    assert "enabled: false" in path.read_text().split("nux")[0]  # telemetry is off
+    path.write_text("telemetry:\n  enabled: false\n")
+    launch.prepare_instance(settings)
+    assert path.read_text() == "telemetry:\n  enabled: false\n"
+
+
+def test_a_taken_port_is_refused_by_number(home: Path) -> None:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(SettingsError, match=f"127.0.0.1:{port} cannot be used"):
+            launch.serve_ui(load_settings(), "127.0.0.1", port)
