@@ -31,10 +31,10 @@ $(VENV)/.bench: $(VENV)/.dev
 	@touch $@
 
 demo: $(VENV)/.runtime ## set up and run three simulated trading dates through every asset
-	@FUZZY_HOME="$(DEMO_HOME)" $(BIN)/fuzzy demo
+	@$(BIN)/fuzzy --home "$(DEMO_HOME)" demo
 
 ui: $(VENV)/.runtime ## the web UI on 127.0.0.1:3000, of the demo unless FUZZY_HOME names another home
-	@FUZZY_HOME="$${FUZZY_HOME:-$(DEMO_HOME)}" $(BIN)/fuzzy ui
+	@$(BIN)/fuzzy --home "$${FUZZY_HOME:-$(DEMO_HOME)}" ui
 
 test: $(VENV)/.dev ## all tests
 	@$(BIN)/python -m pytest -q

@@ -58,7 +58,7 @@ def work(step: Step, settings: Settings, day: SymbolDay) -> StepResult:
 def one_core() -> Iterator[None]:
     """Only one core for this process and every thread it has."""
     allowed = os.sched_getaffinity(0)
-    threads = [int(name) for name in os.listdir("/proc/self/task")]
+    threads = [int(path.name) for path in Path("/proc/self/task").iterdir()]
     for thread in threads:
         os.sched_setaffinity(thread, {max(allowed)})
     try:
@@ -142,7 +142,8 @@ def _table(results: dict[str, Any]) -> str:
         f"| one core | {results['one_core_ticks_per_second']:,.0f} ticks/s | ≥ {GOALS['ticks_per_second']:,} |",
         f"| two processes | {results['two_processes_times_one']:.2f} times one core | ≥ {GOALS['two_processes']} |",
         f"| ingest before it (read, validate, flag, store) | {results['ingest_ticks_per_second']:,.0f} ticks/s | |",
-        f"| peak memory of a worker | {results['peak_memory_mb']['largest worker']:,.0f} MB | ≤ {GOALS['memory_mb']:,} |",
+        f"| peak memory of a worker | {results['peak_memory_mb']['largest worker']:,.0f} MB |"
+        f" ≤ {GOALS['memory_mb']:,} |",
     ]
     return "\n".join(lines) + "\n"
 

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import datetime as dt
 import io
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fuzzy_pipeline.schema.arrays import Arrays
-from fuzzy_pipeline.schema.tables import EASTERN
+from fuzzy_pipeline.trading_calendar import EASTERN
 
 _UP, _DOWN, _INK, _GRID = "#2a9d8f", "#d1495b", "#33415c", "#e4e7ec"
 
@@ -71,24 +70,33 @@ def clock_label(instant: np.datetime64) -> str:
 
 def eastern(instants: NDArray[np.datetime64]) -> list[dt.datetime]:
     """Eastern ``datetime`` objects of UTC instants."""
-    zone = ZoneInfo(EASTERN)
     return [
-        dt.datetime.fromtimestamp(int(value) / 1e9, dt.UTC).astimezone(zone)
+        dt.datetime.fromtimestamp(int(value) / 1e9, dt.UTC).astimezone(EASTERN)
         for value in instants.astype("datetime64[ns]").astype(np.int64)
     ]
 
 
 def terminal_plot(values: NDArray[np.float64], labels: list[str], title: str) -> str:
-    """A line plot as text, as wide as the terminal allows."""
-    import plotext
+    """A plot of values over their labels as plain text, 100 columns wide.
 
-    plotext.clear_figure()
-    place = list(range(len(values)))
-    plotext.plot(place, values.tolist())
+    Parameters
+    ----------
+    values : float64[n]
+        NaN is left out.
+    labels : list of str
+        One per value; about six are shown.
+    title : str
+    """
+    import plotext
+    from rich.text import Text
+
+    place = np.flatnonzero(~np.isnan(values))
     step = max(1, len(labels) // 6)
-    plotext.xticks(place[::step], labels[::step])
-    plotext.title(title)
-    plotext.plotsize(100, 24)
-    plotext.theme("clear")
-    text: str = plotext.build()
-    return text
+    figure = plotext.figure
+    figure.clear()
+    figure.draw(figure.signal(place.tolist(), values[place].tolist()))
+    figure.ruler("x").ticks(list(range(0, len(labels), step)), labels[::step])
+    figure.title(title)
+    figure.theme("colorless")
+    figure.plot_size(100, 24)
+    return Text.from_ansi(str(figure.build())).plain  # without colours it still writes escape codes

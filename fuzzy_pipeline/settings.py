@@ -1,4 +1,4 @@
-"""Settings: one validated model, read from ``FUZZY_*`` environment variables and a ``.env`` file.
+"""Settings: one validated model, read from ``FUZZY_*`` environment variables and ``.env`` files.
 
 Belongs here: what a user may choose, its defaults and its limits. Nested sections use two underscores:
 ``FUZZY_IQFEED__PORT=9100``. Secrets are ``SecretStr`` and never printed.
@@ -213,7 +213,10 @@ def interval_seconds(interval: str) -> int:
 
 
 def load_settings(**overrides: object) -> Settings:
-    """Settings from the environment and ``.env``, with overrides.
+    """Settings from the environment, the ``.env`` file of the home and that of the working directory.
+
+    Earlier ones win: overrides, ``FUZZY_*`` variables, ``<home>/.env``, ``./.env``, defaults. A home's own file makes
+    every command on that home use the same source and symbols.
 
     Raises
     ------
@@ -221,9 +224,13 @@ def load_settings(**overrides: object) -> Settings:
         A value is refused; the message names each setting, its variable and the reason.
     """
     try:
-        return Settings(**overrides)  # type: ignore[arg-type]
+        found = Settings(**overrides)  # type: ignore[arg-type]
+        of_home = found.home / ".env"
+        if of_home.is_file() and "_env_file" not in overrides:
+            found = Settings(_env_file=(".env", of_home), **(overrides | {"home": found.home}))  # type: ignore[call-arg,arg-type]
     except ValidationError as error:
         lines = [
             f"  FUZZY_{'__'.join(str(part).upper() for part in item['loc'])}: {item['msg']}" for item in error.errors()
         ]
         raise SettingsError("settings refused:\n" + "\n".join(lines)) from error
+    return found

@@ -19,22 +19,19 @@ days too: a later print, should there be one, is kept in ``after`` rather than c
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 from fuzzy_pipeline.errors import CalendarError
+from fuzzy_pipeline.nyse_sessions import special_days
 
 EASTERN = ZoneInfo("America/New_York")
 FIRST_DATE = dt.date(2000, 1, 3)
 LAST_DATE = dt.date(2030, 12, 31)
-SESSIONS_FILE = Path(__file__).with_name("nyse_sessions.csv")
 
 PRE_OPEN = dt.time(4, 0)
 REGULAR_OPEN = dt.time(9, 30)
@@ -43,7 +40,6 @@ AFTER_CLOSE = dt.time(20, 0)
 
 MarketState = Literal["pre", "open", "after", "closed"]
 
-_REGENERATE = "write it again with: python tools/generate_nyse_sessions.py"
 _SATURDAY = 5
 _DAY = dt.timedelta(days=1)
 
@@ -126,7 +122,7 @@ def is_trading_date(date: dt.date) -> bool:
     (False, 'Martin Luther King Jr. Day')
     """
     _check_range(date)
-    return date.weekday() < _SATURDAY and date not in _special_days().holidays
+    return date.weekday() < _SATURDAY and date not in special_days().holidays
 
 
 def trading_dates(start: dt.date, end: dt.date) -> tuple[dt.date, ...]:
@@ -195,7 +191,7 @@ def previous_trading_date(date: dt.date) -> dt.date:
 def holiday_name(date: dt.date) -> str | None:
     """Name of the holiday or closure on a weekday without a session; None on trading dates and weekends."""
     _check_range(date)
-    return _special_days().holidays.get(date)
+    return special_days().holidays.get(date)
 
 
 def partition_exclusions() -> list[dt.datetime]:
@@ -203,7 +199,7 @@ def partition_exclusions() -> list[dt.datetime]:
 
     Naive on purpose: Dagster reads them in the time zone of the partitions definition.
     """
-    return [dt.datetime.combine(date, dt.time()) for date in sorted(_special_days().holidays)]
+    return [dt.datetime.combine(date, dt.time()) for date in sorted(special_days().holidays)]
 
 
 # -- sessions --------------------------------------------------------------------
@@ -224,7 +220,7 @@ def session(date: dt.date) -> Session:
     '2025-11-28T13:00:00-05:00'
     """
     _check_trading_date(date)
-    special = _special_days()
+    special = special_days()
     return Session(
         date=date,
         pre_open=dt.datetime.combine(date, PRE_OPEN, EASTERN),
@@ -238,7 +234,7 @@ def session(date: dt.date) -> Session:
 def is_early_close(date: dt.date) -> bool:
     """Whether the date trades and closes before the usual time; False on dates without a session."""
     _check_range(date)
-    return date in _special_days().closes
+    return date in special_days().closes
 
 
 def session_boundaries(start: dt.date, end: dt.date) -> tuple[dt.datetime, ...]:
@@ -254,6 +250,11 @@ def session_boundaries(start: dt.date, end: dt.date) -> tuple[dt.datetime, ...]:
 
 
 # -- instants --------------------------------------------------------------------
+
+
+def now_eastern() -> dt.datetime:
+    """The present instant in Eastern Time."""
+    return dt.datetime.now(EASTERN)
 
 
 def trading_date_of(instant: dt.datetime) -> dt.date:
@@ -308,44 +309,6 @@ def midnight_utc_ns(date: dt.date) -> int:
     _check_range(date)
     since_epoch = dt.datetime.combine(date, dt.time(), EASTERN) - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
     return since_epoch // dt.timedelta(seconds=1) * 1_000_000_000
-
-
-# -- the file of days that differ --------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _SpecialDays:
-    """What ``nyse_sessions.csv`` says: names of closures; unusual opens and closes, and why."""
-
-    holidays: Mapping[dt.date, str]
-    opens: Mapping[dt.date, dt.time]
-    closes: Mapping[dt.date, dt.time]
-    notes: Mapping[dt.date, str]
-
-
-@cache
-def _special_days() -> _SpecialDays:
-    return _read_special_days(SESSIONS_FILE)
-
-
-def _read_special_days(path: Path) -> _SpecialDays:
-    hours: dict[str, dict[dt.date, dt.time]] = {"late_open": {}, "early_close": {}}
-    holidays: dict[dt.date, str] = {}
-    notes: dict[dt.date, str] = {}
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                date = dt.date.fromisoformat(row["date"])
-                if row["kind"] == "holiday":
-                    holidays[date] = row["name"]
-                else:
-                    hours[row["kind"]][date] = dt.time.fromisoformat(row["time"])
-                    notes[date] = "; ".join(filter(None, (notes.get(date), row["name"])))
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise CalendarError(f"{path}: not readable as a sessions file ({error!r}); {_REGENERATE}") from error
-    if not holidays:
-        raise CalendarError(f"{path}: names no holiday; {_REGENERATE}")
-    return _SpecialDays(holidays, hours["late_open"], hours["early_close"], notes)
 
 
 @cache

@@ -21,13 +21,13 @@ from collections.abc import Iterator
 import pandas as pd
 import pandas_market_calendars as mcal
 
+from fuzzy_pipeline.nyse_sessions import SESSIONS_FILE
 from fuzzy_pipeline.trading_calendar import (
     EASTERN,
     FIRST_DATE,
     LAST_DATE,
     REGULAR_CLOSE,
     REGULAR_OPEN,
-    SESSIONS_FILE,
 )
 
 Row = tuple[str, str, str, str]

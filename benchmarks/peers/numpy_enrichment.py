@@ -155,7 +155,7 @@ class NumpyEnrichment:
         side = self._real[1][:n]
         np.sign(different, out=side)
         np.greater(out["ask"], out["bid"], out=by_quote)
-        np.not_equal(price, out["midpoint"], out=mask)
+        np.greater(out["effective_spread"], 1e-9, out=mask)  # not at the midpoint, rounding aside
         by_quote &= mask
         np.subtract(price, out["midpoint"], out=different)
         np.sign(different, out=side, where=by_quote)

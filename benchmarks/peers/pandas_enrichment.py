@@ -91,7 +91,7 @@ def _add_trade_sign(out: pd.DataFrame) -> None:
     price = out["price"]
     previous = price.shift()
     different = previous.where(previous != price).ffill()
-    by_quote = (out["ask"] > out["bid"]) & (price != out["midpoint"])
+    by_quote = (out["ask"] > out["bid"]) & (out["effective_spread"] > 1e-9)
     reference = out["midpoint"].where(by_quote, different)
     sign = pd.Series(np.sign(price - reference)).fillna(0)
     sign = sign.mask(_carries(out, IQFEED_CONDITIONS.no_aggressor), 0)

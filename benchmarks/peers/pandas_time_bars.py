@@ -65,7 +65,7 @@ def _tick_columns(ticks: pd.DataFrame, middle: pd.Series[int], start: int, end: 
             "q": qualified, "q_size": size * qualified, "q_dollars": dollars * qualified,
             "q_total": ticks["total_volume"].where(qualified),
             "spread": spread, "bps": spread / midpoint * 10_000, "effective": ticks["effective_spread"].where(usable),
-            "strict": strict, "at_midpoint": strict & (price == midpoint),
+            "strict": strict, "at_midpoint": strict & (ticks["effective_spread"] < 1e-9),
             "inside": (price > bid) & (price < ask),
             "buy": buy, "sell": sell, "buy_size": size * buy, "sell_size": size * sell,
             "buy_dollars": dollars * buy, "sell_dollars": dollars * sell, "changed": changed,

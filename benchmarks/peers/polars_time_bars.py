@@ -64,7 +64,7 @@ def _tick_columns(start: int, end: int) -> dict[str, pl.Expr]:
         "u_spread": pl.when(usable).then(spread),
         "u_bps": pl.when(usable).then(spread / midpoint * 10_000),
         "u_effective": pl.when(usable).then(pl.col("effective_spread")),
-        "at_midpoint": pl.when(strict).then((price == midpoint).cast(pl.Float64)),
+        "at_midpoint": pl.when(strict).then(((price - midpoint).abs() < 1e-9).cast(pl.Float64)),
         "inside": pl.when(strict).then(((price > bid) & (price < ask)).cast(pl.Float64)),
         "buy": buy, "sell": sell,
         "buy_size": size * buy, "sell_size": size * sell,

@@ -36,7 +36,17 @@ class Bars:
 
 
 def as_declared(columns: Arrays) -> dict[str, NDArray[Any]]:
-    """The columns in the schema's order and dtypes (every bar family has the same)."""
+    """The columns in the schema's order and dtypes; every bar family has the same.
+
+    Parameters
+    ----------
+    columns : Arrays
+        All stored columns of ``schema.BAR_COLUMNS``, in any order and any dtype that holds the values.
+
+    Returns
+    -------
+    dict of arrays
+    """
     return {
         column.name: np.ascontiguousarray(columns[column.name]).astype(np.dtype(column.dtype), copy=False)
         for column in TIME_BARS.stored
@@ -44,7 +54,18 @@ def as_declared(columns: Arrays) -> dict[str, NDArray[Any]]:
 
 
 def join_sessions(parts: Sequence[Bars]) -> Bars:
-    """One set of bars from those of each session, bar_index running on through the date."""
+    """One set of bars from those of each session, bar_index running on through the date.
+
+    Parameters
+    ----------
+    parts : sequence of Bars
+        One per session in time order, all with the same parameters.
+
+    Returns
+    -------
+    Bars
+        Ordered by (parameter, bar_index).
+    """
     if len(parts) == 1:
         return parts[0]
     pieces: list[Arrays] = []

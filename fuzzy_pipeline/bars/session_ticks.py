@@ -86,7 +86,18 @@ class SessionTicks:
 
 
 def session_bounds_ns(session: SessionName, trading_date: dt.date) -> tuple[int, int]:
-    """Start and end of a session, UTC nanoseconds; ``all`` is 04:00-20:00 ET."""
+    """Start and end of a session; ``all`` runs from the start of pre-market to the end of after-hours.
+
+    Parameters
+    ----------
+    session : {"pre", "regular", "after", "all"}
+    trading_date : date
+
+    Returns
+    -------
+    tuple of int
+        UTC nanoseconds.
+    """
     day = trading_calendar.session(trading_date)
     midnight = trading_calendar.midnight_utc_ns(trading_date)
     start_us, end_us = {
@@ -116,7 +127,19 @@ def _runs(session, counts, wanted):  # type: ignore[no-untyped-def]
 
 
 def counted_shares(ticks: Arrays, sessions: Sequence[SessionName]) -> int:
-    """Σ size of the counted ticks of the sessions [shares]."""
+    """Σ size of the counted ticks of the sessions: what every series of bars must hold.
+
+    Parameters
+    ----------
+    ticks : Arrays
+        Enriched ticks, at least ``size``, ``session`` and ``counts_volume``.
+    sessions : sequence of {"pre", "regular", "after", "all"}
+
+    Returns
+    -------
+    int
+        [shares]
+    """
     codes = [int(code) for session in sessions for code in _CODES[session]]
     return int(ticks["size"][np.isin(ticks["session"], codes) & ticks["counts_volume"]].sum(dtype=np.int64))
 

@@ -14,6 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from fuzzy_pipeline.bars.session_ticks import SessionTicks
+from fuzzy_pipeline.microstructure.trade_classification import is_midpoint
 from fuzzy_pipeline.schema.codes import Participant
 
 _RETAIL, _INSTITUTIONAL = int(Participant.RETAIL), int(Participant.INSTITUTIONAL)
@@ -132,7 +133,7 @@ def _sum_ticks(  # type: ignore[no-untyped-def]
                 bps += spread / middle * 1e4
                 effective += 2.0 * abs(p - middle)
                 strict += a > b
-                at_mid += (a > b) & (p == middle)
+                at_mid += (a > b) & is_midpoint(p, b, a)
                 inside += (p > b) & (p < a)
         if stop > start:
             day_volume = np.int64(day_volumes[start + last_qualified if q_count > 0 else stop - 1])
@@ -236,7 +237,17 @@ def _union(ticks: int, series: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]
 
 
 def bar_starts(ends: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Position of each bar's first tick: the end of the bar before, 0 for the first."""
+    """Position of each bar's first tick: the end of the bar before, 0 for the first.
+
+    Parameters
+    ----------
+    ends : int64[n_bars]
+        Positions after each bar's last tick.
+
+    Returns
+    -------
+    int64[n_bars]
+    """
     starts = np.zeros_like(ends)
     starts[1:] = ends[:-1]
     return starts

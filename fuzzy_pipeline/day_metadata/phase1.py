@@ -6,7 +6,6 @@ import datetime as dt
 import math
 import time
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +16,8 @@ from fuzzy_pipeline.bars.time_bars import time_bar_ends
 from fuzzy_pipeline.buffers import BufferPool
 from fuzzy_pipeline.schema.arrays import Arrays
 from fuzzy_pipeline.schema.day_metadata import BasicStats, DayMetadataPhase1, IntradayBucket
-from fuzzy_pipeline.schema.records import EASTERN
+from fuzzy_pipeline.trading_calendar import EASTERN, now_eastern
 
-_ZONE = ZoneInfo(EASTERN)
 _NO_TICK = "no counted tick in the regular session"
 _NO_PRICE = "no price-setting tick in the regular session"
 
@@ -50,7 +48,7 @@ def day_metadata_phase1(
     return DayMetadataPhase1(
         symbol=symbol,
         date=trading_date,
-        computed_at=dt.datetime.now(_ZONE),
+        computed_at=now_eastern(),
         computation_time_ms=(time.perf_counter() - started) * 1000,
         basic_stats=stats,
         intraday_evolution=intraday_evolution(session),
@@ -136,4 +134,4 @@ def _instant(value: np.datetime64) -> dt.datetime | None:
 def _known_instant(value: np.datetime64) -> dt.datetime:
     """Eastern datetime of a UTC instant, cut to microseconds."""
     microseconds = int(value.astype("datetime64[us]").astype(np.int64))
-    return (dt.datetime.fromtimestamp(0, dt.UTC) + dt.timedelta(microseconds=microseconds)).astimezone(_ZONE)
+    return (dt.datetime.fromtimestamp(0, dt.UTC) + dt.timedelta(microseconds=microseconds)).astimezone(EASTERN)

@@ -175,7 +175,7 @@ def _sequence(  # type: ignore[no-untyped-def]
         different = previous if p != previous else different  # NaN until a price differs from an earlier one
         previous = p
         m = midpoint[i]
-        side, how = lee_ready_step(p, bid[i], ask[i], m, different)
+        side, how = lee_ready_step(p, bid[i], ask[i], different)
         known = (meaning[i] & codes.NO_AGGRESSOR_BIT) == 0
         side *= known
         sign[i] = side
@@ -222,9 +222,9 @@ def _carry(tick_id_in, total_in, center_in, exchange_of, tick_id, total, center,
 
 
 @njit(cache=True, nogil=True)
-def _chunk(
+def _chunk(  # type: ignore[no-untyped-def]
     raw, basis, out, timestamp, carried, seen, midnight_ns, bounds, bits, participants, profile, sip, exchange_of
-):  # type: ignore[no-untyped-def]
+):
     rows = len(basis)
     found = np.empty(min(BLOCK, max(rows, 1)), dtype=np.uint8)
     previous, different, previous_time, previous_total, sequence = carried
@@ -250,9 +250,9 @@ def _chunk(
         )  # fmt: skip
         _sizes(price, raw.last_sz[s], total, out.size[s], out.dollar_volume[s], out.trade_pct_of_day[s])
         _codes(
-            time, out.size[s], c1, c2, c3, c4, bits, participants, bounds, meaning, out.session[s], out.participant_type[s],
-            out.is_regular[s], out.is_extended_hours[s], out.is_odd_lot[s], out.is_intermarket_sweep[s],
-            out.is_derivatively_priced[s], out.is_block_trade[s],
+            time, out.size[s], c1, c2, c3, c4, bits, participants, bounds, meaning, out.session[s],
+            out.participant_type[s], out.is_regular[s], out.is_extended_hours[s], out.is_odd_lot[s],
+            out.is_intermarket_sweep[s], out.is_derivatively_priced[s], out.is_block_trade[s],
         )  # fmt: skip
         _returns(
             price, total, previous, previous_total, out.tick_direction[s], out.volume_rate[s], out.price_change[s],

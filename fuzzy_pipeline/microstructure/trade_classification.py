@@ -11,11 +11,26 @@ from fuzzy_pipeline.schema.codes import SignMethod
 _NONE, _QUOTE, _TICK_TEST = (int(member) for member in SignMethod)
 
 
+MIDPOINT_ROUNDING = 2e-12
+"""Of the price: a few dozen times the rounding of 2·price − (bid + ask), a millionth of a tick of 0.0001 USD."""
+
+
 @njit(cache=True, nogil=True, inline="always")
-def lee_ready_step(price, bid, ask, midpoint, different):  # type: ignore[no-untyped-def]
+def is_midpoint(price, bid, ask):  # type: ignore[no-untyped-def]
+    """Whether a price is the midpoint of its quote; False without a quote.
+
+    Decimal prices are not exact in binary: compared exactly, one in four midpoints of whole cents is missed by the
+    last bit and would get its sign from the rounding.
+    """
+    return abs(2.0 * price - (bid + ask)) <= MIDPOINT_ROUNDING * price
+
+
+@njit(cache=True, nogil=True, inline="always")
+def lee_ready_step(price, bid, ask, different):  # type: ignore[no-untyped-def]
     """Sign and method of one tick; ``different`` is the last price that differs from this one (NaN: none)."""
-    by_quote = (ask > bid) & (price != midpoint)  # false without a quote: comparisons with NaN are false
-    reference = midpoint if by_quote else different
+    # Both false without a quote: comparisons with NaN are false.
+    by_quote = (ask > bid) & (not is_midpoint(price, bid, ask))
+    reference = 0.5 * (bid + ask) if by_quote else different
     sign = np.int8(price > reference) - np.int8(price < reference)
     method = _QUOTE if by_quote else (_TICK_TEST if sign != 0 else _NONE)
     return sign, method
@@ -30,7 +45,7 @@ def _lee_ready(price, bid, ask, sign):  # type: ignore[no-untyped-def]
         if p != previous:
             different = previous
             previous = p
-        sign[i], _ = lee_ready_step(p, bid[i], ask[i], (bid[i] + ask[i]) * 0.5, different)
+        sign[i], _ = lee_ready_step(p, bid[i], ask[i], different)
 
 
 def lee_ready(price: NDArray[np.float64], bid: NDArray[np.float64], ask: NDArray[np.float64]) -> NDArray[np.int8]:

@@ -16,12 +16,11 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 import dagster as dg
 
@@ -35,6 +34,7 @@ from fuzzy_pipeline.settings import Settings
 
 MODULE = "fuzzy_pipeline.definitions"
 BACKFILL_POLL_S = 1.0
+DAEMON_SILENCE_S = 45.0
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _ACTIVE = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
@@ -184,7 +184,8 @@ def backfill(
         description="Started by the fuzzy command",
         run_config=None,
     )
-    with dg.DagsterInstance.get() as instance, _daemon(instance) as alive:
+    _end_on_sigterm()
+    with dg.DagsterInstance.get() as instance, _Daemon(instance) as daemon:
         instance.add_backfill(request)
         while True:
             state = _state(instance, request.backfill_id, len(dates))
@@ -192,7 +193,7 @@ def backfill(
             found = instance.get_backfill(request.backfill_id)
             if found is None or found.status in BULK_ACTION_TERMINAL_STATUSES:
                 return
-            if not alive():
+            if not daemon.ensure():
                 raise EngineError(
                     f"the Dagster daemon ended before backfill {request.backfill_id}; its log is in"
                     f" {settings.dagster_home / 'daemon.log'}. `fuzzy ui` starts one that takes the backfill up again"
@@ -210,20 +211,35 @@ def _state(instance: dg.DagsterInstance, backfill_id: str, total: int) -> Backfi
     return BackfillState(backfill_id, found.status.value if found else "GONE", done, failed, total, waiting)
 
 
-@contextmanager
-def _daemon(instance: dg.DagsterInstance) -> Iterator[Callable[[], bool]]:
-    """The running daemon, or one started for the block; yields whether it still runs."""
-    statuses = instance.get_daemon_statuses()
-    if any(status.healthy for status in statuses.values()):
-        yield lambda: True
-        return
-    home = Path(os.environ["DAGSTER_HOME"])
-    with (home / "daemon.log").open("ab") as log:
-        process = _start("dagster-daemon", ["run", "-m", MODULE], log)
-        try:
-            yield lambda: process.poll() is None
-        finally:
-            _end([process])
+class _Daemon:
+    """The instance's daemon while a backfill needs one: the one that runs, else one started for the block.
+
+    A daemon that was killed leaves heartbeats behind which Dagster calls healthy for minutes. A live one beats every
+    30 seconds, so an older beat means that none is there.
+    """
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self._instance = instance
+        self._log = (Path(os.environ["DAGSTER_HOME"]) / "daemon.log").open("ab")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            _end([self._process])
+            self._instance.wipe_daemon_heartbeats()
+        self._log.close()
+
+    def ensure(self) -> bool:
+        """Start one where none is running; False when the one started here has ended by itself."""
+        if self._process is not None:
+            return self._process.poll() is None
+        beats = [beat.timestamp for beat in self._instance.get_daemon_heartbeats().values()]
+        if time.time() - max(beats, default=0.0) > DAEMON_SILENCE_S:
+            self._process = _start("dagster-daemon", ["run", "-m", MODULE], self._log)
+        return True
 
 
 def _start(command: str, arguments: Sequence[str], output: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
@@ -283,6 +299,7 @@ def serve_ui(settings: Settings, host: str, port: int) -> None:
     """
     _check_port(host, port)
     prepare_instance(settings)
+    _end_on_sigterm()
     processes = [
         _start("dagster-webserver", ["-m", MODULE, "-h", host, "-p", str(port)]),
         _start("dagster-daemon", ["run", "-m", MODULE]),
@@ -293,6 +310,13 @@ def serve_ui(settings: Settings, host: str, port: int) -> None:
         raise EngineError("the Dagster web server or daemon ended by itself; what it said is above")
     finally:
         _end(processes)
+        with dg.DagsterInstance.get() as instance:
+            instance.wipe_daemon_heartbeats()
+
+
+def _end_on_sigterm() -> None:
+    """Leave by an exception on SIGTERM, so that the processes started here are ended too."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 def _check_port(host: str, port: int) -> None:

@@ -44,12 +44,17 @@ RAW_TIME = Column("time", I8, "Time of the trade since midnight Eastern Time.", 
 LAST = Column("last", F8, "Trade price.", USD, low=0)
 LAST_SZ = Column("last_sz", U8, "Trade size; 0 only on official open and close prints.", SHARES)
 LAST_TYPE = Column("last_type", "S1", "Basis for last: C last-qualified, E extended hours, O other, S settle.")
-MKT_CTR = Column("mkt_ctr", U4, "Market centre that reported the trade (schema.codes.MARKET_CENTERS).")
+MKT_CTR = Column("mkt_ctr", U4, "Market centre that reported the trade (schema.code_tables.market_centers).")
 TOT_VLM = Column("tot_vlm", U8, "Volume of the day up to and including this tick.", SHARES)
 BID = Column("bid", F8, "Best bid at the trade; NaN when the source has none.", USD, nullable=True)
 ASK = Column("ask", F8, "Best ask at the trade; NaN when the source has none.", USD, nullable=True)
 CONDITIONS_RAW = tuple(
-    Column(f"cond{n}", U1, f"Trade condition code {n} of 4; 0 is no code. Position has no meaning.", codes="trade_condition")
+    Column(
+        f"cond{n}",
+        U1,
+        f"Trade condition code {n} of 4; 0 is no code. Position has no meaning.",
+        codes="trade_condition",
+    )
     for n in (1, 2, 3, 4)
 )
 
@@ -63,7 +68,8 @@ BASIS = Column("basis", U1, "Basis for last as its ASCII code: 67 C, 69 E, 79 O,
 MARKET_CENTER = Column("market_center", U2, "Market centre id as the source sent it.")
 TOTAL_VOLUME = Column("total_volume", U8, "Volume of the day up to and including this tick.", SHARES)
 CONDITIONS = tuple(
-    Column(f"condition_{n}", U1, f"Trade condition code {n} of 4; 0 is no code.", codes="trade_condition") for n in (1, 2, 3, 4)
+    Column(f"condition_{n}", U1, f"Trade condition code {n} of 4; 0 is no code.", codes="trade_condition")
+    for n in (1, 2, 3, 4)
 )
 TICK_SEQUENCE = Column("tick_sequence", U2, "0, 1, 2… within ticks of equal timestamp, in arrival order.")
 EXCHANGE = Column("exchange", U1, "Exchange of the market centre; 0 OTHER for unknown ids.", codes="exchange")
@@ -77,10 +83,14 @@ PRICE_IMPROVEMENT = Column(
     "trade_sign·(midpoint − price): negative when the aggressor paid beyond the midpoint.", USD, nullable=True,
 )  # fmt: skip
 TRADE_SIGN = Column("trade_sign", I1, "Aggressor: +1 buyer, −1 seller, 0 unknown (Lee-Ready).", low=-1, high=1)
-TRADE_SIGN_METHOD = Column("trade_sign_method", U1, "How the sign was found: 0 none, 1 quote, 2 tick test.", codes="trade_sign_method")
+TRADE_SIGN_METHOD = Column(
+    "trade_sign_method", U1, "How the sign was found: 0 none, 1 quote, 2 tick test.", codes="trade_sign_method"
+)
 TICK_DIRECTION = Column("tick_direction", I1, "sign(price − previous price); 0 on the first tick.", low=-1, high=1)
 DOLLAR_VOLUME_TICK = Column("dollar_volume", F8, "price·size.", USD, low=0)
-VOLUME_RATE = Column("volume_rate", U8, "total_volume − that of the previous tick (first: itself; 0 when it fell).", SHARES)
+VOLUME_RATE = Column(
+    "volume_rate", U8, "total_volume − that of the previous tick (first: itself; 0 when it fell).", SHARES
+)
 TRADE_PCT_OF_DAY = Column("trade_pct_of_day", F4, "size / total_volume.", RATIO, nullable=True, low=0)
 PRICE_CHANGE = Column("price_change", F8, "price − previous price; NaN on the first tick.", USD, nullable=True)
 PRICE_CHANGE_BPS = Column("price_change_bps", F4, "price_change / previous price × 10,000.", BPS, nullable=True)
@@ -106,13 +116,20 @@ FLAGS = (
 
 BAR_KEY = (
     SYMBOL,
-    Column("family", TEXT, "Bar family: time, tick, volume, dollar, imbalance, run, volatility, range, renko.", from_key=True),
+    Column(
+        "family",
+        TEXT,
+        "Bar family: time, tick, volume, dollar, imbalance, run, volatility, range, renko.",
+        from_key=True,
+    ),
     Column("parameter", TEXT, "Parameter of the series, for example 1m or 500.", from_key=True),
 )
 BAR_CLOCK = (
     Column("bar_index", U4, "0, 1, 2… within the series of one date."),
     Column("bar_start", INSTANT, "Start: of the window for time bars, first tick otherwise.", "ns, America/New_York"),
-    Column("timestamp", INSTANT, "Completion: window end for time bars, closing tick otherwise.", "ns, America/New_York"),
+    Column(
+        "timestamp", INSTANT, "Completion: window end for time bars, closing tick otherwise.", "ns, America/New_York"
+    ),
     Column("first_tick_time", INSTANT, "First counted tick.", "ns, America/New_York", nullable=True),
     Column("last_tick_time", INSTANT, "Last counted tick.", "ns, America/New_York", nullable=True),
 )
@@ -124,16 +141,37 @@ BAR_PRICES = (
     Column("volume", U8, "Σ size of the counted ticks.", SHARES),
     Column("tick_count", U4, "Counted ticks."),
     Column("qualified_tick_count", U4, "Ticks that may set open and close."),
-    Column("qualified_volume", U8, "Σ size of the ticks that may set open and close (IQFeed's own period volume).", SHARES),
-    Column("total_volume", U8, "Volume of the day at the last price-setting tick of the bar (at the last counted tick when it has none).", SHARES),
+    Column(
+        "qualified_volume", U8, "Σ size of the ticks that may set open and close (IQFeed's own period volume).", SHARES
+    ),
+    Column(
+        "total_volume",
+        U8,
+        "Volume of the day at the last price-setting tick of the bar (at the last counted tick when it has none).",
+        SHARES,
+    ),
     Column("dollar_volume", F8, "Σ price·size of the counted ticks.", USD, low=0),
-    Column("vwap", F8, "Σ price·size / Σ size over price-setting ticks, hence within [low, high].", USD, nullable=True, low=0),
+    Column(
+        "vwap",
+        F8,
+        "Σ price·size / Σ size over price-setting ticks, hence within [low, high].",
+        USD,
+        nullable=True,
+        low=0,
+    ),
     Column("typical_price", F8, "(high + low + close) / 3.", USD, nullable=True, low=0),
 )
 BAR_SPREADS = (
     Column("avg_spread", F8, "Mean spread over ticks with a usable quote (0 < bid ≤ ask).", USD, nullable=True, low=0),
     Column("avg_spread_bps", F8, "Mean of spread / midpoint × 10,000 over the same ticks.", BPS, nullable=True, low=0),
-    Column("spread_volatility", F8, "Population standard deviation of the spread over the same ticks.", USD, nullable=True, low=0),
+    Column(
+        "spread_volatility",
+        F8,
+        "Population standard deviation of the spread over the same ticks.",
+        USD,
+        nullable=True,
+        low=0,
+    ),
 )
 BAR_FLOW = (
     Column("buy_volume", U8, "Σ size of buyer-initiated ticks.", SHARES),
@@ -144,16 +182,54 @@ BAR_FLOW = (
     Column("sell_dollar_volume", F8, "Σ price·size of seller-initiated ticks.", USD, low=0),
 )
 BAR_EXECUTION = (
-    Column("effective_spread_mean", F8, "Mean of 2·|price − midpoint| over ticks with a usable quote.", USD, nullable=True, low=0),
-    Column("at_midpoint_rate", F8, "Share of ticks with bid < ask that traded at the midpoint.", RATIO, nullable=True, low=0, high=1),
-    Column("price_improvement_rate", F8, "Share of ticks with bid < ask that traded strictly inside the quote.", RATIO, nullable=True, low=0, high=1),
+    Column(
+        "effective_spread_mean",
+        F8,
+        "Mean of 2·|price − midpoint| over ticks with a usable quote.",
+        USD,
+        nullable=True,
+        low=0,
+    ),
+    Column(
+        "at_midpoint_rate",
+        F8,
+        "Share of ticks with bid < ask that traded at the midpoint.",
+        RATIO,
+        nullable=True,
+        low=0,
+        high=1,
+    ),
+    Column(
+        "price_improvement_rate",
+        F8,
+        "Share of ticks with bid < ask that traded strictly inside the quote.",
+        RATIO,
+        nullable=True,
+        low=0,
+        high=1,
+    ),
     Column("avg_trade_size", F8, "volume / tick_count.", SHARES, nullable=True, low=0),
     Column("trade_frequency", F8, "Counted ticks per minute of the bar's duration.", "1/min", nullable=True, low=0),
-    Column("quote_intensity", F8, "Quote changes seen at trades, per second of the bar's duration; null without a usable quote.", "1/s", nullable=True, low=0),
+    Column(
+        "quote_intensity",
+        F8,
+        "Quote changes seen at trades, per second of the bar's duration; null without a usable quote.",
+        "1/s",
+        nullable=True,
+        low=0,
+    ),
 )
 BAR_PARTICIPANTS = (
     Column("retail_volume_pct", F8, "Share of volume by participant_type RETAIL.", RATIO, nullable=True, low=0, high=1),
-    Column("institutional_volume_pct", F8, "Share of volume by participant_type INSTITUTIONAL.", RATIO, nullable=True, low=0, high=1),
+    Column(
+        "institutional_volume_pct",
+        F8,
+        "Share of volume by participant_type INSTITUTIONAL.",
+        RATIO,
+        nullable=True,
+        low=0,
+        high=1,
+    ),
     Column("block_trade_count", U4, "Counted ticks of 10,000 shares or more."),
     Column("odd_lot_count", U4, "Counted ticks with the odd-lot code."),
     Column("first_half_volume", U8, "Volume before the middle of [bar_start, timestamp].", SHARES),
@@ -166,11 +242,35 @@ BAR_SHAPE = (
     Column("direction", I1, "sign(close − open); 0 when unknown.", low=-1, high=1),
     Column("change", F8, "close − open.", USD, nullable=True),
     Column("change_pct", F8, "(close − open) / open.", RATIO, nullable=True),
-    Column("volume_imbalance", F8, "(buy − sell) / (buy + sell) in shares; null without signed volume.", RATIO, nullable=True, low=-1, high=1),
+    Column(
+        "volume_imbalance",
+        F8,
+        "(buy − sell) / (buy + sell) in shares; null without signed volume.",
+        RATIO,
+        nullable=True,
+        low=-1,
+        high=1,
+    ),
     Column("tick_imbalance", F8, "(buy − sell) / (buy + sell) in ticks.", RATIO, nullable=True, low=-1, high=1),
     Column("dollar_imbalance", F8, "(buy − sell) / (buy + sell) in dollars.", RATIO, nullable=True, low=-1, high=1),
-    Column("temporal_concentration", F8, "|first half − second half| / volume: 0 even, 1 all in one half.", RATIO, nullable=True, low=0, high=1),
-    Column("liquidity_score", F8, "0.3·min(100, 2·trades/min) + 0.4·max(0, 100 − spread bps) + 0.3·min(100, size/10), null parts left out.", "0-100", nullable=True, low=0, high=100),
+    Column(
+        "temporal_concentration",
+        F8,
+        "|first half − second half| / volume: 0 even, 1 all in one half.",
+        RATIO,
+        nullable=True,
+        low=0,
+        high=1,
+    ),
+    Column(
+        "liquidity_score",
+        F8,
+        "0.3·min(100, 2·trades/min) + 0.4·max(0, 100 − spread bps) + 0.3·min(100, size/10), null parts left out.",
+        "0-100",
+        nullable=True,
+        low=0,
+        high=100,
+    ),
 )
 BAR_CLOSE = (
     Column("threshold", F8, "What the bar had to reach; null for time bars.", nullable=True),

@@ -13,6 +13,10 @@ METADATA_VERSION = 1
 """Raised whenever a group changes its fields or their meaning (``docs/reference/day_metadata.md``)."""
 
 
+PHASE1_TABLE = "day_metadata_phase1"
+"""Name of the light table, and of the asset, that holds phase 1."""
+
+
 class Group(BaseModel):
     """Base of the groups of a record."""
 

@@ -16,8 +16,7 @@ import pyarrow as pa
 from pydantic import BaseModel
 
 from fuzzy_pipeline.errors import SchemaError
-
-EASTERN = "America/New_York"
+from fuzzy_pipeline.trading_calendar import EASTERN
 
 _SIMPLE: dict[Any, pa.DataType] = {
     int: pa.int64(),
@@ -25,7 +24,7 @@ _SIMPLE: dict[Any, pa.DataType] = {
     bool: pa.bool_(),
     str: pa.string(),
     dt.date: pa.date32(),
-    dt.datetime: pa.timestamp("us", tz=EASTERN),
+    dt.datetime: pa.timestamp("us", tz=EASTERN.key),
 }
 
 Record = TypeVar("Record", bound=BaseModel)
@@ -72,8 +71,10 @@ def to_table(records: Iterable[Record], model: type[Record]) -> pa.Table:
     return pa.Table.from_pylist([record.model_dump() for record in records], schema=arrow_schema_of(model))
 
 
-def from_table(table: pa.Table, model: type[Record]) -> list[Record]:
-    """Records of an Arrow table; columns the model does not know are ignored, missing ones take its defaults."""
+def from_table(table: pa.Table | None, model: type[Record]) -> list[Record]:
+    """Records of an Arrow table, none for None; unknown columns are ignored, missing ones take the defaults."""
+    if table is None:
+        return []
     known = [name for name in table.column_names if name in model.model_fields]
     maps = {name for name in known if pa.types.is_map(table.schema.field(name).type)}
     return [

@@ -15,11 +15,10 @@ from fuzzy_pipeline.errors import SchemaError
 from fuzzy_pipeline.schema import columns as c
 from fuzzy_pipeline.schema.arrays import Arrays, length
 from fuzzy_pipeline.schema.columns import Column
+from fuzzy_pipeline.trading_calendar import EASTERN
 
 SCHEMA_VERSION = 1
 """Raised whenever a stored table changes its columns or their meaning; stamped on every store."""
-
-EASTERN = "America/New_York"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class Table:
 def arrow_type(column: Column) -> pa.DataType:
     """Arrow type of a column as readers see it."""
     if column.dtype == c.INSTANT:
-        return pa.timestamp("ns", tz=EASTERN)
+        return pa.timestamp("ns", tz=EASTERN.key)
     if column.dtype == "datetime64[D]":
         return pa.date32()
     if column.dtype == c.ROW_LIST:

@@ -7,6 +7,7 @@ IQFeed of this process and the real client.
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.simulator.market import SimulatedMarket
@@ -35,7 +36,7 @@ class SimulatedFeed:
 
     def fetch_ticks(self, symbol: str, trading_date: dt.date) -> FetchedTicks:
         """All ticks of a symbol and trading date; raises as ``IQFeedSource.fetch_ticks``."""
-        return self._feed.fetch_ticks(symbol, trading_date)
+        return replace(self._feed.fetch_ticks(symbol, trading_date), source=self.name)
 
     def check(self) -> str:
         """One line for ``fuzzy doctor``."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from fuzzy_pipeline.bars.session_ticks import TICK_COLUMNS
 from fuzzy_pipeline.day_metadata.phase1 import day_metadata_phase1
-from fuzzy_pipeline.schema.day_metadata import METADATA_VERSION, DayMetadataPhase1
+from fuzzy_pipeline.schema.day_metadata import METADATA_VERSION, PHASE1_TABLE, DayMetadataPhase1
 from fuzzy_pipeline.schema.records import to_table
 from fuzzy_pipeline.schema.tables import ENRICHED_TICKS
 from fuzzy_pipeline.settings import Settings
@@ -16,8 +16,6 @@ from fuzzy_pipeline.steps.step import StepResult, derived_row
 from fuzzy_pipeline.steps.workbench import Workbench
 from fuzzy_pipeline.stores.content_hash import arrow_content_hash
 from fuzzy_pipeline.stores.manifest import LIGHT_VERSION
-
-PHASE1_TABLE = "day_metadata_phase1"
 
 
 @dataclass(frozen=True, slots=True)

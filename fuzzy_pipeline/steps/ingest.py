@@ -26,10 +26,11 @@ from fuzzy_pipeline.schema.tables import (
     arrow_schema,
 )
 from fuzzy_pipeline.settings import Settings
-from fuzzy_pipeline.steps.step import StepResult, input_hash, now_eastern
+from fuzzy_pipeline.steps.step import StepResult, input_hash
 from fuzzy_pipeline.steps.workbench import Workbench
 from fuzzy_pipeline.stores.content_hash import content_hash
 from fuzzy_pipeline.stores.manifest import ManifestRow
+from fuzzy_pipeline.trading_calendar import now_eastern
 
 METHOD_VERSION = 1
 FLAG_ROWS_KEPT = 100
@@ -43,8 +44,11 @@ class IngestStep:
     upstream: str | None = None
 
     def fingerprint(self, settings: Settings) -> str:
-        """Method version, source and ingest rules."""
-        return f"ingest={METHOD_VERSION};source={settings.source};rules={settings.ingest.model_dump_json()}"
+        """Method version, source, condition profile and ingest rules."""
+        return (
+            f"ingest={METHOD_VERSION};source={settings.source};conditions={settings.condition_profile};"
+            f"rules={settings.ingest.model_dump_json()}"
+        )
 
     def run(self, bench: Workbench, symbol: str, date: dt.date) -> StepResult:
         """Fetch, validate, store.

@@ -13,9 +13,9 @@ import pyarrow as pa
 
 from fuzzy_pipeline import trading_calendar
 from fuzzy_pipeline.engine import Engine, ItemFailure
-from fuzzy_pipeline.errors import CalendarError, NotStoredError, SymbolDaysFailed
+from fuzzy_pipeline.errors import NotStoredError, SymbolDaysFailed
 from fuzzy_pipeline.settings import Settings
-from fuzzy_pipeline.steps.step import Step, StepResult, is_current, now_eastern
+from fuzzy_pipeline.steps.step import Step, StepResult, is_current
 from fuzzy_pipeline.steps.workbench import workbench
 from fuzzy_pipeline.stores.manifest import FailureRow, ManifestRow
 from fuzzy_pipeline.stores.store import Store
@@ -85,9 +85,7 @@ def run_date(
     StoreError
         The store itself cannot be used.
     """
-    if not trading_calendar.is_trading_date(date):
-        nearest = trading_calendar.last_trading_date_on_or_before(date)
-        raise CalendarError(f"{date} is not a trading date; the last one before it is {nearest}")
+    trading_calendar.session(date)
     started = time.perf_counter()
     bench = workbench(settings)
     store = bench.store_for_ingest() if step.upstream is None else bench.store
@@ -168,7 +166,7 @@ def _commit(step: Step, store: Store, date: dt.date, batch: Sequence[StepResult]
 
 
 def _record_failures(step: Step, store: Store, date: dt.date, report: DateReport) -> None:
-    failed_at = now_eastern()
+    failed_at = trading_calendar.now_eastern()
     store.manifest.record_failures(
         date,
         [

@@ -9,17 +9,17 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
-from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import xxhash
 
 from fuzzy_pipeline import __version__
-from fuzzy_pipeline.schema.tables import EASTERN, SCHEMA_VERSION
+from fuzzy_pipeline.schema.tables import SCHEMA_VERSION
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.steps.workbench import Workbench
 from fuzzy_pipeline.stores.manifest import ManifestRow
 from fuzzy_pipeline.stores.store import Store
+from fuzzy_pipeline.trading_calendar import now_eastern
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +68,6 @@ def is_current(step: Step, settings: Settings, row: ManifestRow | None, upstream
     if row is None or (step.upstream is not None and upstream is None):
         return False
     return row.input_hash == input_hash(step.fingerprint(settings), upstream.content_hash if upstream else "")
-
-
-def now_eastern() -> dt.datetime:
-    """The present instant in Eastern Time."""
-    return dt.datetime.now(ZoneInfo(EASTERN))
 
 
 def derived_row(

@@ -9,7 +9,6 @@ import datetime as dt
 import shutil
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from fuzzy_pipeline.errors import SchemaError, StoreError, StoreFullError, StoreSchemaError
 from fuzzy_pipeline.schema.arrays import Arrays, concatenate
 from fuzzy_pipeline.schema.columns import INSTANT, Column
-from fuzzy_pipeline.schema.tables import EASTERN, Table, check_arrays
+from fuzzy_pipeline.schema.tables import Table, check_arrays
 from fuzzy_pipeline.stores.arctic_connection import (
     checked,
     join_connection,
@@ -29,6 +28,7 @@ from fuzzy_pipeline.stores.arctic_connection import (
 )
 from fuzzy_pipeline.stores.file_lock import disk_errors, held
 from fuzzy_pipeline.stores.protocol import HeavyKey, Metadata, StoredArrays
+from fuzzy_pipeline.trading_calendar import EASTERN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +41,6 @@ LMDB writes through a memory map here: when the disk fills up under it the proce
 compress about threefold, which leaves room for writers that ask at the same moment.
 """
 _CREATE_TIMEOUT_S = 120.0
-_ZONE = ZoneInfo(EASTERN)
 
 
 class ArcticHeavyStore:
@@ -298,7 +297,7 @@ def _frame(table: Table, arrays: Arrays) -> pd.DataFrame:
     if table.index is None:
         return pd.DataFrame(data, copy=False)
     nanoseconds = arrays[table.index].view(np.int64)  # integers are read as UTC: no copy, unlike tz_localize
-    index = pd.DatetimeIndex(nanoseconds, tz=_ZONE, copy=False, name=table.index)
+    index = pd.DatetimeIndex(nanoseconds, tz=EASTERN, copy=False, name=table.index)
     return pd.DataFrame(data, index=index, copy=False)
 
 

@@ -5,7 +5,6 @@ Belongs here: the lock file with the name of its holder, and the translation of 
 
 from __future__ import annotations
 
-import datetime as dt
 import errno
 import json
 import logging
@@ -14,12 +13,11 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from filelock import FileLock, Timeout
 
 from fuzzy_pipeline.errors import StoreError, StoreFullError
-from fuzzy_pipeline.schema.tables import EASTERN
+from fuzzy_pipeline.trading_calendar import now_eastern
 
 LOG = logging.getLogger(__name__)
 
@@ -75,7 +73,7 @@ def held(path: Path, timeout_s: float, what: str) -> Iterator[None]:
                 "then run again; FUZZY_STORE__LOCK_TIMEOUT_S sets the wait"
             ) from error
     try:
-        since = dt.datetime.now(ZoneInfo(EASTERN)).isoformat(timespec="seconds")
+        since = now_eastern().isoformat(timespec="seconds")
         holder.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": since}))
         yield
     finally:

@@ -1,39 +1,26 @@
 """The commit mark: what has no row here does not exist for a reader. And why something is missing.
 
-Belongs here: the rows that commit a (table, symbol, date), the rows that explain a failure, and their Arrow form.
+Belongs here: the rows that commit a (table, symbol, date), the rows that explain a failure, and
+reading and writing both.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import json
-import types
-import typing
 from collections.abc import Sequence
-from typing import Any, Self, TypeVar
-from zoneinfo import ZoneInfo
+from typing import TypeVar
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from fuzzy_pipeline.errors import StoreError
-from fuzzy_pipeline.schema.tables import EASTERN
+from fuzzy_pipeline.schema.records import from_table, to_table
 from fuzzy_pipeline.sources.protocol import DataKind
 from fuzzy_pipeline.stores.protocol import LightStore
+from fuzzy_pipeline.trading_calendar import EASTERN
 
 LIGHT_VERSION = -1
 """``ManifestRow.version`` of tables of the light tier, whose files have no versions."""
-
-_ARROW_TYPES: dict[object, pa.DataType] = {
-    str: pa.string(),
-    int: pa.int64(),
-    float: pa.float64(),
-    bool: pa.bool_(),
-    dt.date: pa.date32(),
-    # Microseconds: DuckDB has no time functions for nanoseconds with a zone.
-    dt.datetime: pa.timestamp("us", tz=EASTERN),
-    dict: pa.string(),
-}
 
 
 class Record(BaseModel):
@@ -52,30 +39,7 @@ class Record(BaseModel):
             return value
         if value.tzinfo is None:
             raise ValueError("an instant needs a time zone")
-        return value.astimezone(ZoneInfo(EASTERN))
-
-    @classmethod
-    def arrow_schema(cls) -> pa.Schema:
-        """Arrow schema derived from the fields; dictionaries become JSON text."""
-        return pa.schema(
-            [pa.field(name, _arrow_type(field.annotation), nullable=False) for name, field in cls.model_fields.items()]
-        )
-
-    @classmethod
-    def to_arrow(cls, rows: Sequence[Self]) -> pa.Table:
-        """Rows as a table of ``arrow_schema``."""
-        return pa.Table.from_pylist([_plain(row) for row in rows], schema=cls.arrow_schema())
-
-    @classmethod
-    def from_arrow(cls, table: pa.Table | None) -> list[Self]:
-        """Rows of a table that ``to_arrow`` made; none for None."""
-        if table is None:
-            return []
-        packed = [name for name, field in cls.model_fields.items() if _origin(field.annotation) is dict]
-        return [
-            cls(**{name: json.loads(value) if name in packed else value for name, value in row.items()})
-            for row in table.to_pylist()
-        ]
+        return value.astimezone(EASTERN)
 
 
 class ManifestRow(Record):
@@ -135,12 +99,12 @@ class Manifest:
             A row belongs to another table or date, a symbol is named twice, or the light tier refused.
         """
         _check_belong(table, date, rows)
-        self._put(f"manifest/{table}", date, ManifestRow.to_arrow(rows), [row.symbol for row in rows])
+        self._put(f"manifest/{table}", date, to_table(rows, ManifestRow), [row.symbol for row in rows])
 
     def find(self, table: str, symbol: str, date: dt.date) -> ManifestRow | None:
         """The committed row, or None."""
         found = self._light.read(f"manifest/{table}", dates=[date], symbols=[symbol])
-        return next(iter(ManifestRow.from_arrow(found)), None)
+        return next(iter(from_table(found, ManifestRow)), None)
 
     def rows(
         self,
@@ -168,7 +132,7 @@ class Manifest:
 
     def remove(self, table: str, date: dt.date, symbols: Sequence[str]) -> None:
         """Make data invisible; to be done before deleting them."""
-        self._put(f"manifest/{table}", date, ManifestRow.to_arrow([]), symbols)
+        self._put(f"manifest/{table}", date, to_table([], ManifestRow), symbols)
 
     def record_failures(self, date: dt.date, rows: Sequence[FailureRow]) -> None:
         """Keep why symbols failed on a date; attempts of an earlier failure are added.
@@ -180,13 +144,13 @@ class Manifest:
             _check_belong(table, date, chosen)
             before = {row.symbol: row.attempts for row in self.failures(table, [date])}
             summed = [row.model_copy(update={"attempts": row.attempts + before.get(row.symbol, 0)}) for row in chosen]
-            self._put(f"failures/{table}", date, FailureRow.to_arrow(summed), [row.symbol for row in summed])
+            self._put(f"failures/{table}", date, to_table(summed, FailureRow), [row.symbol for row in summed])
 
     def clear_failures(self, table: str, date: dt.date, symbols: Sequence[str]) -> None:
         """Forget why symbols failed: they are stored now. Costs nothing when nothing had failed."""
         failed = {row.symbol for row in self.failures(table, [date], symbols)}
         if failed:
-            self._put(f"failures/{table}", date, FailureRow.to_arrow([]), sorted(failed))
+            self._put(f"failures/{table}", date, to_table([], FailureRow), sorted(failed))
 
     def failures(
         self,
@@ -210,10 +174,10 @@ class Manifest:
         symbols: Sequence[str] | None,
     ) -> list[_R]:
         if table is not None:
-            return record.from_arrow(self._light.read(f"{folder}/{table}", dates=dates, symbols=symbols))
+            return from_table(self._light.read(f"{folder}/{table}", dates=dates, symbols=symbols), record)
         names = [name for name in self._light.tables() if name.startswith(f"{folder}/")]
         return [
-            row for name in names for row in record.from_arrow(self._light.read(name, dates=dates, symbols=symbols))
+            row for name in names for row in from_table(self._light.read(name, dates=dates, symbols=symbols), record)
         ]
 
 
@@ -225,23 +189,3 @@ def _check_belong(table: str, date: dt.date, rows: Sequence[ManifestRow] | Seque
     twice = sorted({symbol for symbol in symbols if symbols.count(symbol) > 1})
     if twice:
         raise StoreError(f"{table} {date}: {twice} named twice in one commit")
-
-
-def _origin(annotation: object) -> object:
-    return typing.get_origin(annotation) or annotation
-
-
-def _arrow_type(annotation: object) -> pa.DataType:
-    origin = _origin(annotation)
-    if origin is typing.Literal:
-        return pa.string()
-    if origin is types.UnionType or origin not in _ARROW_TYPES:
-        raise TypeError(f"no Arrow type for {annotation}")
-    return _ARROW_TYPES[origin]
-
-
-def _plain(row: Record) -> dict[str, Any]:
-    return {
-        name: json.dumps(value, sort_keys=True, ensure_ascii=False) if isinstance(value, dict) else value
-        for name, value in row.model_dump().items()
-    }

@@ -12,7 +12,6 @@ import json
 import os
 from pathlib import Path
 from urllib.parse import parse_qsl
-from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -20,6 +19,7 @@ from fuzzy_pipeline.errors import StoreError, StoreKindError, StoreSchemaError
 from fuzzy_pipeline.schema import tables as schema_tables
 from fuzzy_pipeline.sources.protocol import DataKind
 from fuzzy_pipeline.stores.arctic_connection import lmdb_path, uri_without_options
+from fuzzy_pipeline.trading_calendar import now_eastern
 
 STAMP_FILE = "store.json"
 LAYOUT_VERSION = 1
@@ -48,7 +48,7 @@ def new_stamp(kind: DataKind, root: Path, heavy_uri: str) -> Stamp:
         kind=kind,
         schema_version=schema_tables.SCHEMA_VERSION,
         layout_version=LAYOUT_VERSION,
-        created_at=dt.datetime.now(ZoneInfo(schema_tables.EASTERN)),
+        created_at=now_eastern(),
         code_version=importlib.metadata.version("fuzzy-pipeline"),
         heavy=heavy_fingerprint(root, heavy_uri),
     )

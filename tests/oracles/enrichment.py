@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -156,7 +157,7 @@ def trade_sign(row: Tick, codes: set[int], conditions: ConditionCodes, earlier: 
     price = row["price"]
     if codes & conditions.no_aggressor:
         return 0, int(SignMethod.NONE)
-    if 0 < row["bid"] < row["ask"] and price != row["midpoint"]:
+    if 0 < row["bid"] < row["ask"] and not is_midpoint(price, row["bid"], row["ask"]):
         return (1 if price > row["midpoint"] else -1), int(SignMethod.QUOTE)
     for other in reversed(earlier):
         if other != price:
@@ -223,3 +224,8 @@ def eligibility_columns(
     else:
         raise ValueError(f"no eligibility profile {profile!r}")
     return {"is_qualified": last, "sets_high_low": high_low, "counts_volume": volume}
+
+
+def is_midpoint(price: float, bid: float, ask: float) -> bool:
+    """Exact in decimal: the numbers that were written, not their binary neighbours."""
+    return 2 * Decimal(repr(price)) == Decimal(repr(bid)) + Decimal(repr(ask))

@@ -15,6 +15,7 @@ from typing import Any
 
 from fuzzy_pipeline import trading_calendar
 from fuzzy_pipeline.schema.codes import CloseReason, Participant, Session
+from tests.oracles.enrichment import is_midpoint
 
 Tick = dict[str, Any]
 Bar = dict[str, Any]
@@ -168,7 +169,7 @@ def spread_columns(ticks: list[Tick]) -> Bar:
     """Means over ticks with a usable quote; rates over those whose bid is below the ask."""
     usable = [tick for tick in ticks if 0 < tick["bid"] <= tick["ask"]]
     wide = [tick for tick in usable if tick["bid"] < tick["ask"]]
-    at_midpoint = [tick for tick in wide if tick["price"] == tick["midpoint"]]
+    at_midpoint = [tick for tick in wide if is_midpoint(tick["price"], tick["bid"], tick["ask"])]
     inside = [tick for tick in wide if tick["bid"] < tick["price"] < tick["ask"]]
     return {
         "avg_spread": mean([tick["spread"] for tick in usable]),

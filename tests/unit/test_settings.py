@@ -24,6 +24,18 @@ def test_the_environment_and_the_env_file_are_read(tmp_path: Path, monkeypatch: 
     assert found.home == tmp_path / ".fuzzy"
 
 
+def test_the_env_file_of_the_home_wins_over_that_of_the_working_directory_and_loses_to_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("FUZZY_SYMBOLS=IBM\nFUZZY_SOURCE=files\n")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / ".env").write_text("FUZZY_SYMBOLS=KO\nFUZZY_FIRST_DATE=2025-11-03\n")
+    found = load_settings(home=tmp_path / "other")
+    assert (found.symbols, found.source, str(found.first_date)) == (("KO",), "files", "2025-11-03")
+    monkeypatch.setenv("FUZZY_SYMBOLS", "XOM")
+    assert load_settings(home=tmp_path / "other").symbols == ("XOM",)
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [

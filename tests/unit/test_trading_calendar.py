@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fuzzy_pipeline import nyse_sessions
 from fuzzy_pipeline import trading_calendar as tc
 from fuzzy_pipeline.errors import CalendarError
 
@@ -81,7 +82,7 @@ def test_the_checked_in_file_is_what_the_tool_writes() -> None:
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
 
-    assert tc.SESSIONS_FILE.read_text(encoding="utf-8") == tool.render()
+    assert nyse_sessions.SESSIONS_FILE.read_text(encoding="utf-8") == tool.render()
 
 
 # -- against dates known by hand ---------------------------------------------------
@@ -465,7 +466,7 @@ def test_a_damaged_sessions_file_is_refused_by_name(tmp_path: Path, text: str) -
     path.write_text(text, encoding="utf-8")
 
     with pytest.raises(CalendarError, match=r"sessions\.csv: .*generate_nyse_sessions"):
-        tc._read_special_days(path)
+        nyse_sessions.read_special_days(path)
 
 
 # -- cost --------------------------------------------------------------------------

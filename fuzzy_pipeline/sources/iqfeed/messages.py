@@ -12,7 +12,6 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
-from zoneinfo import ZoneInfo
 
 from fuzzy_pipeline.errors import (
     NoDataError,
@@ -23,9 +22,9 @@ from fuzzy_pipeline.errors import (
     UnauthorizedError,
     UnknownSymbolError,
 )
+from fuzzy_pipeline.trading_calendar import EASTERN
 
 WireProtocol = Literal["6.2", "6.1"]
-EASTERN = ZoneInfo("America/New_York")
 ENCODING = "latin-1"
 HISTORY, TABLES = "LH", "LS"
 

@@ -48,8 +48,8 @@ from fuzzy_pipeline.sources.iqfeed.messages import (
     parse_request,
 )
 from fuzzy_pipeline.sources.iqfeed.served import DailyRequest, IntervalRequest, ServedMarket
-from fuzzy_pipeline.sources.iqfeed.source import eastern_now
 from fuzzy_pipeline.sources.protocol import TickSource
+from fuzzy_pipeline.trading_calendar import now_eastern
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class LoopbackServer:
         host: str = "127.0.0.1",
         port: int = 0,
         faults: Faults | None = None,
-        now: Callable[[], dt.datetime] = eastern_now,
+        now: Callable[[], dt.datetime] = now_eastern,
     ) -> None:
         self.faults = faults if faults is not None else Faults()
         self.received: deque[str] = deque(maxlen=1000)

@@ -11,13 +11,8 @@ from fuzzy_pipeline.errors import HistoryLimitError, NoDataError
 from fuzzy_pipeline.schema.arrays import length
 from fuzzy_pipeline.settings import HistorySettings
 from fuzzy_pipeline.sources.iqfeed.client import IQFeedClient
-from fuzzy_pipeline.sources.iqfeed.messages import EASTERN
 from fuzzy_pipeline.sources.protocol import DataKind, FetchedTicks
-
-
-def eastern_now() -> dt.datetime:
-    """The present instant in Eastern Time."""
-    return dt.datetime.now(EASTERN)
+from fuzzy_pipeline.trading_calendar import EASTERN, now_eastern
 
 
 def earliest_date(now: dt.datetime, history: HistorySettings) -> dt.date:
@@ -52,7 +47,7 @@ class IQFeedSource:
         client: IQFeedClient,
         *,
         history: HistorySettings | None = None,
-        now: Callable[[], dt.datetime] = eastern_now,
+        now: Callable[[], dt.datetime] = now_eastern,
     ) -> None:
         self._client = client
         self._history = history

@@ -30,6 +30,13 @@ def test_at_the_midpoint_the_last_different_price_decides_not_the_last_sign() ->
     assert signs([(10.01, *quotes), (10.02, *quotes), (10.02, *quotes), (10.02, *quotes)]) == [-1, 1, 1, 1]
 
 
+def test_a_midpoint_in_cents_is_one_though_its_binary_value_misses_by_a_bit() -> None:
+    # (2.01 + 2.03) / 2 is 2.0199999999999996 in binary; a trade at 2.02 is at the midpoint all the same, and after
+    # 2.03 it is a sale by the tick test, not a purchase above the midpoint.
+    assert (2.01 + 2.03) / 2 != 2.02
+    assert signs([(2.03, 2.01, 2.03), (2.02, 2.01, 2.03)]) == [1, -1]
+
+
 @pytest.mark.parametrize("quote", [(math.nan, math.nan), (10.0, 10.0), (10.2, 10.0), (math.nan, 10.2)])
 def test_without_a_usable_quote_the_tick_test_decides(quote: tuple[float, float]) -> None:
     assert signs([(10.0, *quote), (10.1, *quote), (10.1, *quote), (10.0, *quote)]) == [0, 1, 1, -1]

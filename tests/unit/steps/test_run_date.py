@@ -172,7 +172,10 @@ def test_real_data_are_refused_by_a_simulated_store_before_anything_is_written(s
 
 
 def test_a_date_without_a_session_is_refused_with_the_one_before(settings: Settings) -> None:
-    with pytest.raises(CalendarError, match="2025-11-27 is not a trading date; the last one before it is 2025-11-26"):
+    with pytest.raises(
+        CalendarError,
+        match=r"2025-11-27 is not a trading date \(Thanksgiving.*\); the last trading date before it is 2025-11-26",
+    ):
         run_date(IngestStep(), dt.date(2025, 11, 27), SYMBOLS, settings, InlineEngine())
 
 

@@ -1,0 +1,78 @@
+"""The ``fuzzy`` command.
+
+Belongs here: options, progress and printing. Work is done by the layers below; they are imported inside the commands,
+so that ``fuzzy --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from fuzzy_pipeline.cli import demo, doctor, read, run, serve, status
+from fuzzy_pipeline.cli.console import Commands, out
+
+HELP = """
+Nightly market data you can trust: ticks, enriched ticks, bars and day records by trading date.
+
+Start with [bold]fuzzy demo[/bold] (simulated data, no account needed), or look at [bold]fuzzy doctor[/bold].
+Settings are FUZZY_* environment variables or a .env file; .env.example names them all.
+"""
+
+app = typer.Typer(
+    name="fuzzy",
+    cls=Commands,
+    help=HELP,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from fuzzy_pipeline import __version__
+
+        out().print(f"fuzzy-pipeline {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    context: typer.Context,
+    home: Annotated[
+        Path | None, typer.Option(help="Folder of the store and of Dagster's history; also FUZZY_HOME.", metavar="PATH")
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,  # noqa: ARG001
+    version: Annotated[  # noqa: ARG001
+        bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    context.obj = home
+    if home is not None:
+        os.environ["FUZZY_HOME"] = str(home.expanduser().absolute())
+
+
+for _panel, _commands in {
+    "Build": (demo.demo, run.run, run.backfill, status.status),
+    "Read": (read.ticks, read.bars, read.metadata),
+    "Serve and check": (doctor.doctor, serve.ui, serve.serve_iqfeed),
+}.items():
+    for _command in _commands:
+        app.command(rich_help_panel=_panel)(_command)
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  the signature of signal handlers
+    raise SystemExit(128 + number)
+
+
+def main() -> None:
+    """Entry point of the ``fuzzy`` script. A SIGTERM ends it like Ctrl-C: servers it started are ended too."""
+    signal.signal(signal.SIGTERM, _terminated)
+    app()

@@ -1,0 +1,113 @@
+"""``fuzzy demo``: three simulated trading dates, from nothing to bars."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.text import Text
+
+from fuzzy_pipeline.cli.console import out, print_error, print_table
+from fuzzy_pipeline.cli.progress import materialise
+from fuzzy_pipeline.cli.run import covered, print_failures
+from fuzzy_pipeline.errors import EngineError
+
+if TYPE_CHECKING:
+    from fuzzy_pipeline.settings import Settings
+
+SYMBOLS = ("AAPL", "JPM", "KO", "SPY", "XOM")
+DATES = (dt.date(2025, 11, 25), dt.date(2025, 11, 26), dt.date(2025, 11, 28))
+HOME = Path(".fuzzy/demo")
+HOME_SETTINGS = f"""# The demo's settings: every command on this home uses them.
+FUZZY_SOURCE=simulator
+FUZZY_SYMBOLS={",".join(SYMBOLS)}
+FUZZY_FIRST_DATE=2025-11-03
+"""
+SIMULATED = "SIMULATED data: a made-up market, not prices of these companies"
+
+
+def demo(context: typer.Context) -> None:
+    """Build three simulated trading dates of five symbols, and say how to go on.
+
+    Needs no account and no network. Writes to .fuzzy/demo unless --home says otherwise, never into another store.
+
+    [bold]Examples[/bold]
+
+    fuzzy demo
+
+    fuzzy --home /tmp/fuzzy demo
+    """
+    from fuzzy_pipeline.settings import load_settings
+
+    home = (context.obj or HOME).expanduser()
+    os.environ["FUZZY_HOME"] = str(home.absolute())
+    home.mkdir(parents=True, exist_ok=True)
+    (home / ".env").write_text(HOME_SETTINGS, encoding="utf-8")
+    settings = load_settings()
+    out().print(Text(SIMULATED, style="bold magenta"))
+    out().print(f"{', '.join(SYMBOLS)} on {', '.join(map(str, DATES))} ({_half_days()}), into {settings.home}\n")
+    started = time.perf_counter()
+    failed = False
+    for date in DATES:
+        outcome = materialise(settings, date, SYMBOLS, (), force=False)
+        if not outcome.success:
+            failed = True
+            if not print_failures(covered(settings, [date], SYMBOLS)):
+                print_error(EngineError(outcome.error or f"the run of {date} failed"))
+    seconds = time.perf_counter() - started
+    _print_built(settings)
+    out().print(f"{seconds:.1f} s in all. {SIMULATED}.\n")
+    _print_next(home, settings)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _half_days() -> str:
+    from fuzzy_pipeline.trading_calendar import session
+
+    half = [session(date) for date in DATES if session(date).is_early_close]
+    return ", ".join(f"{hours.date} is a half day: the market closes at {hours.close:%H:%M}" for hours in half)
+
+
+def _print_built(settings: Settings) -> None:
+    from fuzzy_pipeline.errors import NotStoredError
+    from fuzzy_pipeline.query import get_metadata
+
+    try:
+        records = {(row.symbol, row.date): row for row in get_metadata(SYMBOLS, as_="models", settings=settings)}
+    except NotStoredError:
+        records = {}
+    lines = []
+    for day in covered(settings, DATES, SYMBOLS):
+        raw, built, record = day.rows.get("raw_ticks"), day.rows.get("time_bars"), records.get((day.symbol, day.date))
+        stats = record.basic_stats if record else None
+        lines.append(
+            [
+                f"{day.date}", day.symbol,
+                f"{raw.rows:,}" if raw else "-", f"{built.rows:,}" if built else "-",
+                f"{raw.rows_set_aside:,}" if raw else "-",
+                f"{stats.vwap:.4f}" if stats and stats.vwap is not None else "-",
+                f"{stats.price_close:.2f}" if stats and stats.price_close is not None else "-",
+            ]
+        )  # fmt: skip
+    print_table(
+        "What was built (simulated)", ["date", "symbol", "ticks", "bars", "set aside", "VWAP", "close"], lines, 2
+    )
+
+
+def _print_next(home: Path, settings: Settings) -> None:
+    command = f"fuzzy --home {home}"
+    ui = f"make ui  (or {command} ui)" if home.absolute() == HOME.absolute() else f"{command} ui"
+    out().print(
+        "Go on:\n"
+        f"  {ui}   runs, assets and their pictures at http://127.0.0.1:3000\n"
+        f"  {command} status\n"
+        f"  {command} bars SPY {DATES[-1]} --plot\n"
+        f"  {command} ticks SPY {DATES[-1]} --export spy.parquet\n"
+        f"files: {settings.home / 'store'} (light: Parquet, heavy: ArcticDB), {settings.dagster_home} (run history)",
+        soft_wrap=True,
+    )

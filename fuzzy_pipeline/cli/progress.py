@@ -1,0 +1,66 @@
+"""Progress of runs in this process, told by the steps through their log records."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from fuzzy_pipeline.cli.console import err
+
+if TYPE_CHECKING:
+    from fuzzy_pipeline.schedules.launch import RunOutcome
+    from fuzzy_pipeline.settings import Settings
+
+STEP_LOGGER = "fuzzy_pipeline.steps.run_date"
+
+
+class StepProgress(logging.Handler):
+    """Moves a progress bar per table and date; other records are left to other handlers."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__(logging.INFO)
+        self._progress = progress
+        self._tasks: dict[tuple[str, dt.date], TaskID] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take ``progress`` = (table, date, done, of how many) from the record."""
+        told = getattr(record, "progress", None)
+        if told is None:
+            return
+        table, date, done, total = told
+        task = self._tasks.get((table, date))
+        if task is None:
+            task = self._tasks[table, date] = self._progress.add_task(f"{date} {table}", total=total)
+        self._progress.update(task, completed=done)
+
+
+@contextmanager
+def step_progress() -> Iterator[None]:
+    """Show the progress of steps that run in this process while inside."""
+    logger = logging.getLogger(STEP_LOGGER)
+    level = logger.level
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err()) as progress:
+        handler = StepProgress(progress)
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
+            logger.setLevel(level)
+
+
+def materialise(
+    settings: Settings, date: dt.date, symbols: Sequence[str], assets: Sequence[str], force: bool
+) -> RunOutcome:
+    """One date now, in this process, with progress bars."""
+    with err().status("starting …"):
+        from fuzzy_pipeline.schedules import launch
+    with step_progress():
+        return launch.run_now(settings, date, symbols=symbols, assets=assets, force=force)

@@ -1,0 +1,201 @@
+"""``fuzzy ticks``, ``bars`` and ``metadata``: reading to the terminal or to a file."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from fuzzy_pipeline.cli.arguments import Date, OptionalFrom, OptionalTo, Symbol, parse_names
+from fuzzy_pipeline.cli.console import notes, out, print_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ROWS_SHOWN = 20
+TICK_COLUMNS = ("price", "size", "bid", "ask", "trade_sign", "exchange", "session", "participant_type")
+RAW_TICK_COLUMNS = ("tick_id", "last", "last_sz", "last_type", "mkt_ctr", "tot_vlm", "bid", "ask", "cond1", "cond2")
+BAR_COLUMNS = ("bar_start", "open", "high", "low", "close", "volume", "tick_count", "vwap", "volume_imbalance")
+METADATA_COLUMNS = ("total_ticks", "price_open", "price_high", "price_low", "price_close", "vwap", "volume_total")
+
+Limit = Annotated[
+    int | None, typer.Option(min=1, help=f"Rows; default: {ROWS_SHOWN} on the screen, all in a file.", metavar="N")
+]
+Columns = Annotated[str, typer.Option(metavar="A,B", help="Only these columns.")]
+Plot = Annotated[bool, typer.Option("--plot", help="Draw it in the terminal.")]
+Export = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Write to .csv or .parquet; a folder gets a date=/symbol= tree of Parquet."),
+]
+TickTable = Annotated[Literal["enriched", "raw"], typer.Option(help="Which ticks.")]
+
+
+def ticks(
+    symbol: Symbol,
+    date: Date,
+    limit: Limit = None,
+    columns: Columns = "",
+    table: TickTable = "enriched",
+    plot: Plot = False,
+    export: Export = None,
+) -> None:
+    """Ticks of a symbol and date: print, plot or export.
+
+    [bold]Examples[/bold]
+
+    fuzzy ticks SPY 2025-11-28
+
+    fuzzy ticks SPY 2025-11-28 --columns price,size,condition_1 --limit 50
+
+    fuzzy ticks SPY 2025-11-28 --export spy.parquet
+    """
+    from fuzzy_pipeline.query import get_ticks
+
+    usual = None if export else TICK_COLUMNS if table == "enriched" else RAW_TICK_COLUMNS
+    chosen = parse_names(columns) or usual
+    price = "price" if table == "enriched" else "last"
+    if plot and chosen is not None:
+        chosen = (*chosen, price)
+    with notes():
+        frame = get_ticks(symbol, date, table=table, columns=_for_file(chosen, export), decode=True)
+    title = (
+        f"{symbol.upper()} {frame.index[0]:%Y-%m-%d}, {table} ticks" if len(frame) else f"{symbol.upper()}, no ticks"
+    )
+    if plot:
+        _plot(frame, price, f"{title}, {price} [USD]")
+    _give(frame, title, limit, export, print_too=not plot)
+
+
+def bars(
+    symbol: Symbol,
+    date: Date,
+    to: OptionalTo = None,
+    interval: Annotated[str, typer.Option(metavar="1m", help="Such as 30s, 1m, 2h, 1d.")] = "1m",
+    limit: Limit = None,
+    columns: Columns = "",
+    plot: Plot = False,
+    export: Export = None,
+) -> None:
+    """Time bars of a symbol, of one date or of a range: print, plot or export.
+
+    A bar's timestamp is its end; bar_start is its start. Dates of a range that are not stored are left out and named.
+
+    [bold]Examples[/bold]
+
+    fuzzy bars SPY 2025-11-28 --plot
+
+    fuzzy bars SPY 2025-11-25 --to 2025-11-28 --interval 1h
+
+    fuzzy bars SPY 2025-11-03 --to 2025-11-28 --export spy_1m.csv
+    """
+    from fuzzy_pipeline.query import get_bars
+
+    chosen = parse_names(columns) or (None if export else BAR_COLUMNS)
+    if plot and chosen is not None:
+        chosen = (*chosen, "close")
+    with notes():
+        frame = get_bars(
+            symbol, date, to, parameter=interval, columns=_for_file(chosen, export), decode=True, missing="skip"
+        )
+    span = f"{date} to {to}" if to else f"{frame.index[0]:%Y-%m-%d}" if len(frame) else f"{date}"
+    title = f"{symbol.upper()} {span}, {interval} bars"
+    if plot:
+        _plot(frame, "close", f"{title}, close [USD]")
+    _give(frame, title, limit, export, print_too=not plot)
+
+
+def metadata(
+    symbol: Annotated[str, typer.Argument(metavar="[SYMBOL]", help="Ticker, or several: A,B. Default: all.")] = "",
+    from_: OptionalFrom = None,
+    to: OptionalTo = None,
+    export: Export = None,
+) -> None:
+    """Day records of symbols: statistics of the regular session of each date.
+
+    Without dates all that are stored; --from alone is that one date.
+
+    [bold]Examples[/bold]
+
+    fuzzy metadata
+
+    fuzzy metadata SPY --from 2025-11-25 --to 2025-11-28
+
+    fuzzy metadata --export days.parquet
+    """
+    from fuzzy_pipeline.query import get_metadata
+
+    with notes():
+        frame = get_metadata(symbol or None, from_, to)
+    if export is None:
+        names = {f"basic_stats.{name}": name for name in METADATA_COLUMNS}
+        frame = frame[["date", "symbol", *names]].rename(columns=names)
+        _print(frame, "Day records, regular session", limit=None, left=2)
+    elif export.suffix.lower() == ".csv":
+        _write(frame, export)
+    else:
+        with notes():
+            _write(get_metadata(symbol or None, from_, to, as_="arrow"), export)
+
+
+def _for_file(columns: Sequence[str] | None, export: Path | None) -> list[str] | None:
+    """Columns to read: a tree of files needs the date and symbol that name its folders."""
+    if columns is None:
+        return None
+    key = ("date", "symbol") if export and not export.suffix else ()
+    return list(dict.fromkeys([*key, *columns]))
+
+
+def _give(frame: pd.DataFrame, title: str, limit: int | None, export: Path | None, *, print_too: bool) -> None:
+    if export is not None:
+        _write(frame if limit is None else frame.head(limit), export)
+    elif print_too:
+        _print(frame.reset_index(), title, limit or ROWS_SHOWN)
+
+
+def _write(table: Any, path: Path) -> None:
+    from fuzzy_pipeline.query import export
+
+    files = export(table, path, layout="file" if path.suffix else "hive")
+    rows = table.num_rows if hasattr(table, "num_rows") else len(table)
+    where = files[0] if len(files) == 1 else f"{len(files)} files under {path}"
+    out().print(f"{rows:,} rows written to {where}", soft_wrap=True)
+
+
+def _print(frame: pd.DataFrame, title: str, limit: int | None, left: int = 1) -> None:
+    shown = frame if limit is None else frame.head(limit)
+    rows = [[_text(value) for value in row] for row in shown.itertuples(index=False)]
+    print_table(f"{title}: {len(frame):,} rows", list(frame.columns), rows, left)
+    if len(shown) < len(frame):
+        out().print(f"the first {len(shown):,} of {len(frame):,} rows; --limit shows more, --export writes all")
+
+
+def _text(value: Any) -> str:
+    """A cell: times of day for instants, at most six decimals, nothing for missing values."""
+    if isinstance(value, dt.datetime):
+        return "" if value != value else f"{value:%m-%d %H:%M:%S.%f}"  # NaT differs from itself
+    if isinstance(value, float) or hasattr(value, "dtype"):
+        number = value.item() if hasattr(value, "item") else value
+        if isinstance(number, float):
+            return "" if number != number else f"{number:.6g}" if abs(number) < 1 else f"{number:,.4f}"
+        value = number
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return str(value)
+
+
+def _plot(frame: pd.DataFrame, column: str, title: str) -> None:
+    import numpy as np
+
+    from fuzzy_pipeline.charts import terminal_plot
+
+    values = frame[column].to_numpy(dtype=float)
+    known = ~np.isnan(values)
+    one_day = len({instant.date() for instant in frame.index[[0, -1]]}) == 1 if len(frame) else True
+    labels = [f"{instant:%H:%M}" if one_day else f"{instant:%m-%d}" for instant in frame.index[known]]
+    if not labels:
+        out().print(f"{title}: nothing to draw")
+        return
+    typer.echo(terminal_plot(values[known], labels, title))

@@ -1,0 +1,30 @@
+"""The store a reader means: one handed in, or that of the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from fuzzy_pipeline.settings import Settings, load_settings
+from fuzzy_pipeline.stores.store import Store, open_store
+
+
+@contextmanager
+def reading(settings: Settings | None, store: Store | None) -> Iterator[Store]:
+    """The store handed in, left open; otherwise that of the settings, closed at the end of the block.
+
+    Raises
+    ------
+    SettingsError
+        The environment holds a setting that is refused.
+    NotStoredError, StoreError
+        There is no store, or it cannot be read by this release.
+    """
+    if store is not None:
+        yield store
+        return
+    opened = open_store(settings or load_settings())
+    try:
+        yield opened
+    finally:
+        opened.close()

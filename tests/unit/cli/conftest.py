@@ -1,0 +1,42 @@
+"""The command, run in this process against a small simulated store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from fuzzy_pipeline.cli import app
+from fuzzy_pipeline.settings import Settings
+from tests.unit.query.simulated_store import STORED, build
+
+Fuzzy = Callable[..., Result]
+
+
+@pytest.fixture(scope="session")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of a store with three simulated dates; tests only read it."""
+    return build(tmp_path_factory.mktemp("simulated"))
+
+
+@pytest.fixture
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fuzzy:
+    """The command in an empty folder, with a home that does not exist."""
+    monkeypatch.chdir(tmp_path)
+    # Every variable a command may set, so that it is put back after the test.
+    for name in ("FUZZY_SOURCE", "FUZZY_SYMBOLS"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("FUZZY_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COLUMNS", "200")
+    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def fuzzy(empty: Fuzzy, simulated: Settings, monkeypatch: pytest.MonkeyPatch) -> Fuzzy:
+    """The command with the simulated store as its home."""
+    monkeypatch.setenv("FUZZY_HOME", str(simulated.home))
+    monkeypatch.setenv("FUZZY_SYMBOLS", ",".join(STORED))
+    return empty

@@ -1,0 +1,101 @@
+"""``fuzzy ticks``, ``bars`` and ``metadata``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from fuzzy_pipeline.query import get_bars, get_metadata, get_ticks
+from fuzzy_pipeline.settings import Settings
+from tests.unit.cli.conftest import Fuzzy
+from tests.unit.query.simulated_store import HALF_DAY, TUESDAY
+
+
+def test_bars_are_printed_with_their_number(fuzzy: Fuzzy) -> None:
+    result = fuzzy("bars", "spy", HALF_DAY, "--interval", "1h")
+    assert result.exit_code == 0
+    assert "SPY 2025-11-28, 1h bars: 4 rows" in result.output
+    assert "11-28 13:00:00" in result.output
+
+
+def test_only_the_first_rows_are_printed_and_that_is_said(fuzzy: Fuzzy) -> None:
+    result = fuzzy("bars", "SPY", HALF_DAY, "--interval", "1h", "--limit", "2")
+    assert "the first 2 of 4 rows" in result.output
+    assert "11-28 13:00:00" not in result.output
+
+
+def test_an_interval_that_was_not_built_names_those_that_were(fuzzy: Fuzzy) -> None:
+    result = fuzzy("bars", "SPY", HALF_DAY, "--interval", "7m")
+    assert result.exit_code == 1
+    assert "7m time bars were not built; there are 1m, 5m, 1h, 1d" in result.stderr
+
+
+def test_a_weekend_is_noted_and_the_friday_shown(fuzzy: Fuzzy) -> None:
+    result = fuzzy("bars", "SPY", "2025-11-29", "--interval", "1d")
+    assert result.stderr.startswith("note: 2025-11-29 is no trading date (a Saturday): using 2025-11-28")
+    assert "SPY 2025-11-28, 1d bars: 1 rows" in result.stdout
+
+
+def test_dates_of_a_range_that_are_missing_are_left_out_and_named(fuzzy: Fuzzy) -> None:
+    result = fuzzy("bars", "SPY", TUESDAY, "--to", "2025-12-01", "--interval", "1d")
+    assert "left out 1 of 4 dates that are not stored: 2025-12-01" in result.stderr
+    assert "3 rows" in result.stdout
+
+
+def test_a_date_that_is_not_stored_is_an_error(fuzzy: Fuzzy) -> None:
+    result = fuzzy("ticks", "SPY", "2025-11-24")
+    assert result.exit_code == 1
+    assert "nothing is committed for 2025-11-24" in result.stderr
+
+
+def test_all_bars_with_all_columns_are_exported(fuzzy: Fuzzy, simulated: Settings, tmp_path: Path) -> None:
+    result = fuzzy("bars", "SPY", TUESDAY, "--export", tmp_path / "bars.csv")
+    expected = get_bars("SPY", TUESDAY, settings=simulated)
+    written = pd.read_csv(tmp_path / "bars.csv")
+    assert f"{len(expected):,} rows written to {tmp_path / 'bars.csv'}" in result.output
+    assert written["volume"].tolist() == expected["volume"].tolist()
+    assert set(expected.columns) < set(written.columns)
+
+
+def test_a_folder_gets_a_tree_of_parquet(fuzzy: Fuzzy, tmp_path: Path) -> None:
+    fuzzy("ticks", "SPY", TUESDAY, "--columns", "price,size", "--export", tmp_path / "tree")
+    file = tmp_path / "tree" / "date=2025-11-25" / "symbol=SPY" / "data.parquet"
+    assert pq.ParquetFile(file).schema_arrow.names == ["timestamp", "price", "size"]
+
+
+def test_ticks_show_names_instead_of_codes(fuzzy: Fuzzy, simulated: Settings) -> None:
+    result = fuzzy("ticks", "SPY", TUESDAY, "--limit", "5")
+    count = len(get_ticks("SPY", TUESDAY, columns=["price"], settings=simulated))
+    assert f"SPY 2025-11-25, enriched ticks: {count:,} rows" in result.output
+    assert "PRE" in result.output  # the simulated market opens at 04:00
+
+
+def test_raw_ticks_show_the_feeds_own_fields(fuzzy: Fuzzy) -> None:
+    result = fuzzy("ticks", "SPY", TUESDAY, "--table", "raw", "--columns", "tick_id,last_type")
+    assert "raw ticks" in result.output
+    assert "last_type" in result.output
+
+
+def test_an_unknown_column_names_those_there_are(fuzzy: Fuzzy) -> None:
+    result = fuzzy("ticks", "SPY", TUESDAY, "--columns", "prise")
+    assert result.exit_code == 1
+    assert "no column prise; it has timestamp, symbol, date, tick_id, price" in result.stderr
+
+
+def test_a_plot_is_drawn_with_its_title_and_clock(fuzzy: Fuzzy) -> None:
+    result = fuzzy("bars", "SPY", HALF_DAY, "--interval", "5m", "--plot")
+    assert result.exit_code == 0
+    assert "SPY 2025-11-28, 5m bars, close [USD]" in result.output
+    assert "09:35" in result.output
+
+
+def test_day_records_are_printed_and_exported(fuzzy: Fuzzy, simulated: Settings, tmp_path: Path) -> None:
+    shown = fuzzy("metadata", "SPY")
+    assert "Day records, regular session: 3 rows" in shown.output
+    fuzzy("metadata", "--from", TUESDAY, "--export", tmp_path / "days.parquet")
+    fuzzy("metadata", "--from", TUESDAY, "--export", tmp_path / "days.csv")
+    expected = get_metadata(None, TUESDAY, settings=simulated)["basic_stats.vwap"].tolist()
+    assert pq.read_table(tmp_path / "days.parquet")["basic_stats.vwap"].to_pylist() == expected
+    assert pd.read_csv(tmp_path / "days.csv")["basic_stats.vwap"].tolist() == expected

@@ -1,0 +1,68 @@
+"""What is there and why the rest is not."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pandas as pd
+
+from fuzzy_pipeline.query import coverage
+from fuzzy_pipeline.query.coverage import TABLES, day_coverage
+from fuzzy_pipeline.schema.tables import RAW_TICKS, TIME_BARS
+from fuzzy_pipeline.settings import Settings
+from fuzzy_pipeline.stores.store import Store
+from tests.unit.query import simulated_store as sim
+from tests.unit.query.hand_made import MONDAY, NOON, TUESDAY, failure_row, manifest_row
+
+MINUTE = dt.timedelta(minutes=1)
+
+
+def test_states_tell_complete_partial_failed_and_missing_apart(store: Store) -> None:
+    tables = (RAW_TICKS.name, TIME_BARS.name)
+    days = day_coverage(store, [MONDAY, TUESDAY], ["SPY", "KO", "XOM"], tables)
+    assert days["SPY", MONDAY].state(tables) == "complete"
+    assert days["SPY", MONDAY].state(TABLES) == "partial"  # no day record
+    assert days["SPY", TUESDAY].state(tables) == "partial"  # bars without raw ticks
+    assert days["KO", MONDAY].state(tables) == "failed"
+    assert days["XOM", MONDAY].state(tables) == "missing"
+
+
+def test_the_cause_is_the_failure_furthest_upstream(store: Store) -> None:
+    cause = day_coverage(store, [MONDAY], None)["KO", MONDAY].cause
+    assert cause is not None
+    assert (cause.table, cause.reason) == ("raw_ticks", "feed down")
+
+
+def test_a_failure_older_than_the_commit_is_mended_and_a_newer_one_is_not(store: Store) -> None:
+    tables = (TIME_BARS.name,)
+    store.manifest.commit(TIME_BARS.name, MONDAY, [manifest_row(TIME_BARS.name, "XOM", MONDAY, 0, 1)])
+    store.manifest.record_failures(MONDAY, [failure_row(TIME_BARS.name, "XOM", MONDAY, NOON - MINUTE)])
+    assert day_coverage(store, [MONDAY], ["XOM"], tables)["XOM", MONDAY].state(tables) == "complete"
+    store.manifest.record_failures(MONDAY, [failure_row(TIME_BARS.name, "XOM", MONDAY, NOON + MINUTE)])
+    assert day_coverage(store, [MONDAY], ["XOM"], tables)["XOM", MONDAY].state(tables) == "failed"
+
+
+def test_one_row_per_symbol_and_date_with_rows_of_every_table(simulated: Settings) -> None:
+    found = coverage(settings=simulated)
+    assert len(found) == 9  # three dates, two symbols stored and one that was asked for
+    assert found["state"].value_counts().to_dict() == {"complete": 6, "missing": 2, "failed": 1}
+    spy = found[(found["symbol"] == "SPY") & (found["date"] == sim.HALF_DAY)].iloc[0]
+    assert spy["raw_ticks"] == spy["enriched_ticks"] > 0
+    assert spy["day_metadata_phase1"] == 1
+    assert spy["set_aside"] == 0
+
+
+def test_a_failed_day_has_no_rows_but_a_reason(simulated: Settings) -> None:
+    failed = coverage(sim.TUESDAY, sim.TUESDAY, sim.EMPTY, settings=simulated).iloc[0]
+    assert pd.isna(failed["raw_ticks"])
+    assert (failed["failed_table"], failed["error_type"]) == ("raw_ticks", "NoDataError")
+    assert sim.EMPTY in failed["reason"]
+    assert str(failed["failed_at"].tz) == "America/New_York"
+
+
+def test_dates_and_tables_limit_what_is_looked_at(simulated: Settings) -> None:
+    found = coverage("2025-11-26", "2025-11-28", "SPY,AAPL", ["raw_ticks"], settings=simulated)
+    assert list(zip(found["date"], found["symbol"], strict=True)) == [
+        (sim.WEDNESDAY, "AAPL"), (sim.WEDNESDAY, "SPY"), (sim.HALF_DAY, "AAPL"), (sim.HALF_DAY, "SPY"),
+    ]  # fmt: skip
+    assert "time_bars" not in found.columns
