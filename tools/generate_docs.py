@@ -328,7 +328,8 @@ def settings_page() -> str:
         [
             f"# Settings\n\n{MARK}\n\nSettings are environment variables, or lines of a file `.env` in the home or in"
             " the folder a command is started in. The environment wins, then the home's file. An unknown variable of a"
-            " section, a value out of its limits or of another type is refused with the variable's name and the reason.\n\n"
+            " section, a value out of its limits or of another type is refused with the variable's name and the"
+            " reason.\n\n"
             "`FUZZY_SYMBOLS` is a plain list (`AAPL, MSFT SPY`). Other lists are JSON:"
             ' `FUZZY_BARS__INTERVALS=["1m", "5m", "1d"]`.',
             f"## General\n\n{table(header, plain)}",
