@@ -97,41 +97,53 @@ def _sizes(price, size_in, total, size, dollar, pct_of_day):  # type: ignore[no-
 
 
 @njit(cache=True, nogil=True)
-def _codes(  # type: ignore[no-untyped-def]
-    time, size, cond1, cond2, cond3, cond4, bits, participants, bounds,
-    meaning, session, participant, is_regular, is_extended, is_odd_lot, is_sweep, is_derivative, is_block,
-):  # fmt: skip
-    pre_open, market_open, close, after_close = bounds[0], bounds[1], bounds[2], bounds[3]
-    for i in range(len(time)):
-        found = bits[cond1[i]] | bits[cond2[i]] | bits[cond3[i]] | bits[cond4[i]]
-        meaning[i] = found
-        odd_lot = (found & codes.ODD_LOT_BIT) != 0
-        sweep = (found & codes.SWEEP_BIT) != 0
-        shares = size[i]
-        block = shares >= BLOCK_TRADE_SHARES
+def _meanings(cond1, cond2, cond3, cond4, bits, meaning):  # type: ignore[no-untyped-def]
+    for i in range(len(meaning)):
+        meaning[i] = bits[cond1[i]] | bits[cond2[i]] | bits[cond3[i]] | bits[cond4[i]]
+
+
+@njit(cache=True, nogil=True)
+def _flags(  # type: ignore[no-untyped-def]
+    size, meaning, is_regular, is_extended, is_odd_lot, is_sweep, is_derivative, is_block
+):
+    for i in range(len(size)):
+        found = meaning[i]
         is_regular[i] = (found & codes.OTHER_THAN_REGULAR_BIT) == 0
         is_extended[i] = (found & codes.EXTENDED_BIT) != 0
-        is_odd_lot[i] = odd_lot
-        is_sweep[i] = sweep
+        is_odd_lot[i] = (found & codes.ODD_LOT_BIT) != 0
+        is_sweep[i] = (found & codes.SWEEP_BIT) != 0
         is_derivative[i] = (found & codes.DERIVATIVE_BIT) != 0
-        is_block[i] = block
+        is_block[i] = size[i] >= BLOCK_TRADE_SHARES
+
+
+@njit(cache=True, nogil=True)
+def _participant_types(size, is_odd_lot, is_sweep, is_block, participants, participant):  # type: ignore[no-untyped-def]
+    for i in range(len(size)):
         participant[i] = participants[
-            (shares <= SMALL_TRADE_SHARES)
-            | (shares >= LARGE_TRADE_SHARES) << 1
-            | sweep << 2
-            | odd_lot << 3
-            | block << 4
+            (size[i] <= SMALL_TRADE_SHARES)
+            | (size[i] >= LARGE_TRADE_SHARES) << 1
+            | is_sweep[i] << 2
+            | is_odd_lot[i] << 3
+            | is_block[i] << 4
         ]
-        t = time[i]
-        where = _CLOSED
-        if t >= pre_open and t < after_close:
-            if t < market_open:
-                where = _PRE
-            elif t < close or (t <= close + CLOSING_PRINT_GRACE_US and found & codes.CLOSING_BIT):
-                where = _REGULAR
-            else:
-                where = _AFTER
-        session[i] = where
+
+
+@njit(cache=True, nogil=True)
+def _sessions(time, meaning, bounds, session):  # type: ignore[no-untyped-def]
+    """Times never decrease, so each session is one run of ticks, found by its bounds."""
+    start = 0
+    for part in range(5):
+        stop = np.searchsorted(time, bounds[part]) if part < 4 else len(time)
+        # Before 04:00 and from 20:00 on closed, between them pre-market, regular and after hours.
+        code = _CLOSED if part in (0, 4) else (_PRE if part == 1 else (_REGULAR if part == 2 else _AFTER))
+        session[start:stop] = code
+        start = stop
+    close = bounds[2]
+    for i in range(np.searchsorted(time, close), len(time)):
+        if time[i] > close + CLOSING_PRINT_GRACE_US:
+            break
+        if meaning[i] & codes.CLOSING_BIT:
+            session[i] = _REGULAR
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -213,12 +225,23 @@ def _eligibility(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _carry(tick_id_in, total_in, center_in, exchange_of, tick_id, total, center, exchange):  # type: ignore[no-untyped-def]
+def _carry(  # type: ignore[no-untyped-def]
+    tick_id_in, total_in, center_in, price_in, basis_in, c1, c2, c3, c4, exchange_of,
+    tick_id, total, center, exchange, price, basis, condition_1, condition_2, condition_3, condition_4,
+):  # fmt: skip
     for i in range(len(tick_id_in)):
         tick_id[i] = tick_id_in[i]
         total[i] = total_in[i]
+        price[i] = price_in[i]
         center[i] = np.uint16(center_in[i])
-        exchange[i] = exchange_of[center_in[i] & 0xFFFF]
+    for i in range(len(tick_id_in)):
+        basis[i] = basis_in[i]
+        condition_1[i] = c1[i]
+        condition_2[i] = c2[i]
+        condition_3[i] = c3[i]
+        condition_4[i] = c4[i]
+    for i in range(len(tick_id_in)):
+        exchange[i] = exchange_of[center[i]]
 
 
 @njit(cache=True, nogil=True)
@@ -234,26 +257,27 @@ def _chunk(  # type: ignore[no-untyped-def]
         meaning = found[: stop - start]
         price, time, total = raw.last[s], raw.time[s], raw.tot_vlm[s]
         c1, c2, c3, c4 = raw.cond1[s], raw.cond2[s], raw.cond3[s], raw.cond4[s]
-        out.condition_1[s] = c1
-        out.condition_2[s] = c2
-        out.condition_3[s] = c3
-        out.condition_4[s] = c4
-        out.price[s] = price
-        out.basis[s] = basis[s]
         _carry(
-            raw.tick_id[s], total, raw.mkt_ctr[s], exchange_of,
-            out.tick_id[s], out.total_volume[s], out.market_center[s], out.exchange[s],
+            raw.tick_id[s], total, raw.mkt_ctr[s], price, basis[s], c1, c2, c3, c4, exchange_of,
+            out.tick_id[s], out.total_volume[s], out.market_center[s], out.exchange[s], out.price[s], out.basis[s],
+            out.condition_1[s], out.condition_2[s], out.condition_3[s], out.condition_4[s],
         )  # fmt: skip
         _quotes(
             price, raw.bid[s], raw.ask[s], out.bid[s], out.ask[s], out.spread[s], out.midpoint[s],
             out.spread_bps[s], out.spread_pct[s], out.effective_spread[s],
         )  # fmt: skip
         _sizes(price, raw.last_sz[s], total, out.size[s], out.dollar_volume[s], out.trade_pct_of_day[s])
-        _codes(
-            time, out.size[s], c1, c2, c3, c4, bits, participants, bounds, meaning, out.session[s],
-            out.participant_type[s], out.is_regular[s], out.is_extended_hours[s], out.is_odd_lot[s],
+        size = out.size[s]
+        _meanings(c1, c2, c3, c4, bits, meaning)
+        _flags(
+            size, meaning, out.is_regular[s], out.is_extended_hours[s], out.is_odd_lot[s],
             out.is_intermarket_sweep[s], out.is_derivatively_priced[s], out.is_block_trade[s],
         )  # fmt: skip
+        _participant_types(
+            size, out.is_odd_lot[s], out.is_intermarket_sweep[s], out.is_block_trade[s], participants,
+            out.participant_type[s],
+        )  # fmt: skip
+        _sessions(time, meaning, bounds, out.session[s])
         _returns(
             price, total, previous, previous_total, out.tick_direction[s], out.volume_rate[s], out.price_change[s],
             out.price_change_bps[s], out.log_return[s],
