@@ -95,7 +95,9 @@ class BarSettings(Section):
             raise ValueError("name at least one session")
         if "all" in value and len(value) > 1:
             raise ValueError("'all' is 04:00-20:00 as one session and stands alone")
-        return value
+        if len(set(value)) != len(value):
+            raise ValueError("a session is named twice")
+        return tuple(sorted(value, key=("pre", "regular", "after", "all").index))
 
     @field_validator("intervals")
     @classmethod

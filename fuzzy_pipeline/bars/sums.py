@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 
 from fuzzy_pipeline.bars.session_ticks import SessionTicks
 from fuzzy_pipeline.microstructure.trade_classification import is_midpoint
-from fuzzy_pipeline.schema.codes import Participant
+from fuzzy_pipeline.schema.codes import BLOCK_TRADE_SHARES, Participant
 
 _RETAIL, _INSTITUTIONAL = int(Participant.RETAIL), int(Participant.INSTITUTIONAL)
-_BLOCK_SHARES = 10_000
 _NO_TICK = -(2**63)  # what NumPy stores for NaT
 _NO_QUOTE = int(np.float64(np.nan).view(np.int64))
 
@@ -85,7 +84,7 @@ def _sum_ticks(  # type: ignore[no-untyped-def]
             volume += shares
             retail += shares * (participant[i] == _RETAIL)
             institutional += shares * (participant[i] == _INSTITUTIONAL)
-            blocks += shares >= _BLOCK_SHARES
+            blocks += shares >= BLOCK_TRADE_SHARES
             odd_lots += odd_lot[i]
         if n > 0:
             changes += (bid_bit[0] != bid_before) | (ask_bit[0] != ask_before)

@@ -14,7 +14,7 @@ from rich.text import Text
 from fuzzy_pipeline.cli.console import out, print_error, print_table
 from fuzzy_pipeline.cli.progress import materialise
 from fuzzy_pipeline.cli.run import covered, print_failures
-from fuzzy_pipeline.errors import EngineError
+from fuzzy_pipeline.errors import EngineError, SettingsError
 
 if TYPE_CHECKING:
     from fuzzy_pipeline.settings import Settings
@@ -46,7 +46,10 @@ def demo(context: typer.Context) -> None:
     home = (context.obj or HOME).expanduser()
     os.environ["FUZZY_HOME"] = str(home.absolute())
     home.mkdir(parents=True, exist_ok=True)
-    (home / ".env").write_text(HOME_SETTINGS, encoding="utf-8")
+    own = home / ".env"
+    if own.exists() and own.read_text(encoding="utf-8") != HOME_SETTINGS:
+        raise SettingsError(f"{own} holds other settings than the demo's: choose another home with --home")
+    own.write_text(HOME_SETTINGS, encoding="utf-8")
     settings = load_settings()
     out().print(Text(SIMULATED, style="bold magenta"))
     out().print(f"{', '.join(SYMBOLS)} on {', '.join(map(str, DATES))} ({_half_days()}), into {settings.home}\n")

@@ -21,7 +21,6 @@ from fuzzy_pipeline.schema.arrays import Arrays
 from fuzzy_pipeline.schema.tables import ENRICHED_TICKS, RAW_TICKS
 
 BLOCK = 16_384  # ticks per block: what one loop wrote is still in cache when the next reads it
-BLOCK_TRADE_SHARES = 10_000
 LARGE_TRADE_SHARES = 1_000
 SMALL_TRADE_SHARES = 100
 CLOSING_PRINT_GRACE_US = 15 * 60 * 1_000_000
@@ -113,7 +112,7 @@ def _flags(  # type: ignore[no-untyped-def]
         is_odd_lot[i] = (found & codes.ODD_LOT_BIT) != 0
         is_sweep[i] = (found & codes.SWEEP_BIT) != 0
         is_derivative[i] = (found & codes.DERIVATIVE_BIT) != 0
-        is_block[i] = size[i] >= BLOCK_TRADE_SHARES
+        is_block[i] = size[i] >= codes.BLOCK_TRADE_SHARES
 
 
 @njit(cache=True, nogil=True)

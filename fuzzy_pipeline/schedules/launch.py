@@ -26,6 +26,7 @@ import dagster as dg
 
 # Backfills have no public API outside the web server; this is what its launch mutation calls.
 from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES, PartitionBackfill
+from dagster_shared.error import SerializableErrorInfo
 
 from fuzzy_pipeline.assets.step_asset import FORCE_TAG, SYMBOLS_TAG
 from fuzzy_pipeline.errors import EngineError, SettingsError
@@ -132,11 +133,19 @@ def run_now(
             raise_on_error=False,
         )
     errors = [
-        event.step_failure_data.error.message.removeprefix("dagster._core.definitions.events.Failure: ").strip()
+        _said(event.step_failure_data.error)
         for event in result.all_events
         if event.is_step_failure and event.step_failure_data.error
     ]
     return RunOutcome(result.success, result.run_id, "\n".join(errors), time.perf_counter() - started)
+
+
+def _said(error: SerializableErrorInfo) -> str:
+    """What went wrong in our own words: Dagster wraps the exception of a step; a failure names its symbols itself."""
+    failure = "dagster._core.definitions.events.Failure: "
+    while error.cause is not None and error.message.startswith("dagster.") and not error.message.startswith(failure):
+        error = error.cause
+    return error.message.removeprefix(failure).removeprefix("fuzzy_pipeline.errors.").strip()
 
 
 def _check_partitions(defs: dg.Definitions, dates: Sequence[dt.date]) -> None:

@@ -15,9 +15,12 @@ from numpy.typing import NDArray
 
 from fuzzy_pipeline.settings import ConditionProfile
 
+BLOCK_TRADE_SHARES = 10_000
+"""A print of this size or more is a block trade."""
+
 
 class Session(IntEnum):
-    """Session of a tick (SPEC section 1)."""
+    """Session of a tick."""
 
     CLOSED = 0
     PRE = 1

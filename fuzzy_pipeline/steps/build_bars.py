@@ -27,6 +27,7 @@ class TimeBarsStep:
     """``time_bars`` of one symbol and date, all intervals, from its enriched ticks."""
 
     table: str = TIME_BARS.name
+    light_tables: tuple[str, ...] = ()
     upstream: str | None = ENRICHED_TICKS.name
 
     def fingerprint(self, settings: Settings) -> str:
@@ -42,17 +43,15 @@ class TimeBarsStep:
         rules = TimeBarRules.of(bench.settings.bars)
         bars = time_bars(ticks, date, rules, pool=bench.pool)
         shares = check_conservation(bars, ticks, rules.sessions, symbol, date)
-        version = store.write(
-            TIME_BARS, symbol, date, bars.columns,
-            {"ranges": {name: list(rows) for name, rows in bars.ranges.items()}, "rules": rules.fingerprint},
-        )  # fmt: skip
+        ranges = {name: list(rows) for name, rows in bars.ranges.items()}
+        version = store.write(TIME_BARS, symbol, date, bars.columns, {"ranges": ranges, "rules": rules.fingerprint})
         row = derived_row(
             self,
             bench.settings,
             tick_row,
             version=version,
             rows=len(bars),
-            content_hash=content_hash(bars.columns, [column.name for column in TIME_BARS.stored]),
+            content_hash=content_hash(bars.columns, [column.name for column in TIME_BARS.stored], {"ranges": ranges}),
             seconds=time.perf_counter() - started,
         )
         bars_by_interval = {name: stop - start for name, (start, stop) in bars.ranges.items()}

@@ -23,6 +23,7 @@ class DayMetadataPhase1Step:
     """``day_metadata_phase1`` of one symbol and date, from its enriched ticks."""
 
     table: str = PHASE1_TABLE
+    light_tables: tuple[str, ...] = ()
     upstream: str | None = ENRICHED_TICKS.name
 
     def fingerprint(self, settings: Settings) -> str:  # noqa: ARG002  part of the step's interface

@@ -22,6 +22,7 @@ class EnrichStep:
     """``enriched_ticks`` of one symbol and date, from its raw ticks."""
 
     table: str = ENRICHED_TICKS.name
+    light_tables: tuple[str, ...] = ()
     upstream: str | None = RAW_TICKS.name
 
     def fingerprint(self, settings: Settings) -> str:

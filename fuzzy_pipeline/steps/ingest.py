@@ -41,12 +41,13 @@ class IngestStep:
     """``raw_ticks`` of one symbol and date, from the source of the settings."""
 
     table: str = RAW_TICKS.name
+    light_tables: tuple[str, ...] = (QUARANTINE.name, OFFICIAL_PRINTS.name, TICK_FLAGS.name)
     upstream: str | None = None
 
     def fingerprint(self, settings: Settings) -> str:
         """Method version, source, condition profile and ingest rules."""
         return (
-            f"ingest={METHOD_VERSION};source={settings.source};conditions={settings.condition_profile};"
+            f"ingest={METHOD_VERSION};source={_source_name(settings)};conditions={settings.condition_profile};"
             f"rules={settings.ingest.model_dump_json()}"
         )
 
@@ -69,6 +70,11 @@ class IngestStep:
         if length(fetched.columns) == 0:
             raise NoDataError(f"{symbol} {date}: {fetched.source} ({fetched.detail}) has a day without ticks")
         checked = validate_ticks(fetched.columns, symbol, date, settings.ingest, settings.condition_profile)
+        if checked.rows_kept == 0:
+            raise NoDataError(
+                f"{symbol} {date}: none of the {checked.rows_in} rows of {fetched.source} ({fetched.detail}) is a"
+                f" trade: {checked.rows_official} official prints, {checked.rows_set_aside} set aside"
+            )
         ingest_id = uuid.uuid4().hex
         version = store.write(
             RAW_TICKS, symbol, date, checked.ticks,
@@ -98,6 +104,13 @@ class IngestStep:
             notes=dict(fetched.notes),
         )
         return StepResult(row, light_tables(checked, symbol, date, ingest_id), _shown(checked))
+
+
+def _source_name(settings: Settings) -> str:
+    """The source and what decides which ticks it gives."""
+    if settings.source == "files":
+        return f"files:{settings.files.path.expanduser().absolute()}"
+    return f"simulator:{settings.simulator.model_dump_json()}" if settings.source == "simulator" else settings.source
 
 
 def light_tables(checked: ValidatedTicks, symbol: str, date: dt.date, ingest_id: str) -> dict[str, pa.Table]:

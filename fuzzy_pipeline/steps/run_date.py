@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -94,21 +94,24 @@ def run_date(
     batch: list[StepResult] = []
     last_commit = time.monotonic()
     function = partial(run_symbol, step, _settings_of_one_worker(settings, engine), date)
-    for done, outcome in enumerate(engine.map(function, todo), start=1):
-        if outcome.value is not None:
-            batch.append(outcome.value)
-        elif outcome.failure is not None:
-            report.failed[outcome.item] = outcome.failure
-            log.error("%s %s %s failed\n%s", step.table, outcome.item, date, outcome.failure.traceback)
-        log.info(
-            "%s %s: %s (%d of %d)", step.table, date, outcome.item, done, len(todo),
-            extra={"progress": (step.table, date, done, len(todo))},
-        )  # fmt: skip
-        if time.monotonic() - last_commit > COMMIT_EVERY_S:
-            _commit(step, store, date, batch, report)
-            batch, last_commit = [], time.monotonic()
-    _commit(step, store, date, batch, report)
-    _record_failures(step, store, date, report)
+    try:
+        for done, outcome in enumerate(engine.map(function, todo), start=1):
+            if outcome.value is not None:
+                batch.append(outcome.value)
+            elif outcome.failure is not None:
+                report.failed[outcome.item] = outcome.failure
+                log.error("%s %s %s failed\n%s", step.table, outcome.item, date, outcome.failure.traceback)
+            log.info(
+                "%s %s: %s (%d of %d)", step.table, date, outcome.item, done, len(todo),
+                extra={"progress": (step.table, date, done, len(todo))},
+            )  # fmt: skip
+            if time.monotonic() - last_commit > COMMIT_EVERY_S:
+                _commit(step, store, date, batch, report)
+                batch, last_commit = [], time.monotonic()
+        _commit(step, store, date, batch, report)
+    finally:
+        # Also when a commit failed (a full disk): why symbols failed must not be lost with it.
+        _record_failures(step, store, date, report)
     report.seconds = time.perf_counter() - started
     return report
 
@@ -124,24 +127,40 @@ def _plan(
 ) -> list[str]:
     """Symbols to work on; skipped ones and those without input go into the report."""
     held = {row.symbol: row for row in store.manifest.rows(step.table, [date], symbols)}
+    for symbol in _torn(step, store, date, held):
+        del held[symbol]
     inputs: dict[str, ManifestRow] = {}
+    failed: dict[str, FailureRow] = {}
     if step.upstream is not None:
         inputs = {row.symbol: row for row in store.manifest.rows(step.upstream, [date], symbols)}
+        failed = {row.symbol: row for row in store.manifest.failures(step.upstream, [date], symbols)}
     todo = []
     for symbol in symbols:
-        if step.upstream is not None and symbol not in inputs:
-            report.failed[symbol] = _missing_input(step, store, date, symbol)
+        # An input that could not be renewed is no input, though its older version is still there to be read.
+        if step.upstream is not None and (symbol not in inputs or symbol in failed):
+            report.failed[symbol] = _missing_input(step, date, symbol, failed.get(symbol))
         elif not force and is_current(step, settings, held.get(symbol), inputs.get(symbol)):
             report.skipped.append(held[symbol])
         else:
             todo.append(symbol)
+    store.manifest.clear_failures(step.table, date, [row.symbol for row in report.skipped])
     # Longest first, so that the last worker is not left alone with the largest.
     return sorted(todo, key=lambda symbol: inputs[symbol].rows if symbol in inputs else 0, reverse=True)
 
 
-def _missing_input(step: Step, store: Store, date: dt.date, symbol: str) -> ItemFailure:
-    failures = store.manifest.failures(step.upstream, [date], [symbol])
-    why = f"failed: {failures[0].reason}" if failures else "were not materialised"
+def _torn(step: Step, store: Store, date: dt.date, held: Mapping[str, ManifestRow]) -> set[str]:
+    """Symbols whose light rows come from another ingest than their manifest row: a run was killed between the two."""
+    torn: set[str] = set()
+    for table in step.light_tables:
+        rows = store.light.read(table, dates=[date], symbols=list(held))
+        for row in rows.select(["symbol", "ingest_id"]).to_pylist() if rows is not None else []:
+            if row["ingest_id"] != held[row["symbol"]].ingest_id:
+                torn.add(row["symbol"])
+    return torn
+
+
+def _missing_input(step: Step, date: dt.date, symbol: str, failed: FailureRow | None) -> ItemFailure:
+    why = f"failed: {failed.reason}" if failed else "were not materialised"
     reason = f"{symbol} {date}: no {step.upstream}, they {why}"
     return ItemFailure(NotStoredError.__name__, reason, reason)
 

@@ -6,7 +6,7 @@ Belongs here: the step's interface and the manifest row every step fills in the 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -18,7 +18,6 @@ from fuzzy_pipeline.schema.tables import SCHEMA_VERSION
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.steps.workbench import Workbench
 from fuzzy_pipeline.stores.manifest import ManifestRow
-from fuzzy_pipeline.stores.store import Store
 from fuzzy_pipeline.trading_calendar import now_eastern
 
 
@@ -44,6 +43,11 @@ class Step(Protocol):
         """Table it reads, whose manifest rows are its input; None for a source."""
         ...
 
+    @property
+    def light_tables(self) -> Sequence[str]:
+        """Light tables it fills beside its own whose rows carry the ingest id."""
+        ...
+
     def fingerprint(self, settings: Settings) -> str:
         """The settings and the version of the method that a result depends on."""
         ...
@@ -56,11 +60,6 @@ class Step(Protocol):
 def input_hash(fingerprint: str, upstream_hash: str) -> str:
     """Hash [hex] of what a result was computed from: settings and the content hash of the input."""
     return xxhash.xxh3_128_hexdigest(f"{fingerprint}\n{upstream_hash}".encode())
-
-
-def upstream_row(step: Step, store: Store, symbol: str, date: dt.date) -> ManifestRow | None:
-    """Manifest row of the step's input; None for a step without one or an input that is not committed."""
-    return None if step.upstream is None else store.manifest.find(step.upstream, symbol, date)
 
 
 def is_current(step: Step, settings: Settings, row: ManifestRow | None, upstream: ManifestRow | None) -> bool:

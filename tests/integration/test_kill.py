@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from fuzzy_pipeline.schema.tables import HEAVY_TABLES, RAW_TICKS, TIME_BARS
 from fuzzy_pipeline.settings import Settings, load_settings
 from fuzzy_pipeline.steps.workbench import close_workbenches, workbench
+from fuzzy_pipeline.stores.content_hash import content_hash
 
 CHILD = """
 import datetime as dt
@@ -40,7 +42,15 @@ def start(home: Path) -> subprocess.Popen[str]:
 def hashes(settings: Settings) -> dict[tuple[str, str], str]:
     """Content hash by table and symbol; every heavy row is read to prove that it is there."""
     store = workbench(settings).store
+    heavy = {table.name: table for table in HEAVY_TABLES}
     rows = store.manifest.rows()
+    for row in rows:
+        if row.table in heavy:
+            table = heavy[row.table]
+            names = table.names if row.table == RAW_TICKS.name else [column.name for column in table.stored]
+            found = store.read(table, row.symbol, row.date, columns=names)
+            context = {"ranges": found.metadata["ranges"]} if row.table == TIME_BARS.name else None
+            assert content_hash(found.arrays, names, context) == row.content_hash
     close_workbenches()
     return {(row.table, row.symbol): row.content_hash for row in rows}
 

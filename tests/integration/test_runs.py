@@ -142,3 +142,16 @@ def test_a_taken_port_is_refused_by_number(home: Path) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(SettingsError, match=f"127.0.0.1:{port} cannot be used"):
             launch.serve_ui(load_settings(), "127.0.0.1", port)
+
+
+def test_what_stops_a_whole_step_is_said_in_its_own_words(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FUZZY_SOURCE", "files")
+    monkeypatch.setenv("FUZZY_FILES__PATH", str(home / "nowhere"))
+    outcome = launch.run_now(load_settings(), DATE)
+    assert not outcome.success
+    assert str(home / "nowhere") in outcome.error
+    monkeypatch.setenv("FUZZY_SOURCE", "iqfeed")
+    monkeypatch.setenv("FUZZY_IQFEED__PORT", "9")
+    monkeypatch.setenv("FUZZY_IQFEED__TRIES", "1")
+    outcome = launch.run_now(load_settings(), DATE)
+    assert "127.0.0.1:9" in outcome.error

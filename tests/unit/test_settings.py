@@ -45,6 +45,7 @@ def test_the_env_file_of_the_home_wins_over_that_of_the_working_directory_and_lo
         ("FUZZY_BARS", '{"intervals": ["90x"]}', "'90x' is no interval"),
         ("FUZZY_BARS", '{"intervals": ["60s", "1m"]}', "two intervals have the same length"),
         ("FUZZY_BARS", '{"sessions": ["all", "pre"]}', "stands alone"),
+        ("FUZZY_BARS", '{"sessions": ["pre", "pre"]}', "named twice"),
         ("FUZZY_BARS", '{"intervalls": ["1m"]}', "Extra inputs"),
         ("FUZZY_SOURCE", "yahoo", "FUZZY_SOURCE"),
     ],

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from fuzzy_pipeline.bars.time_bars import time_bars
+from fuzzy_pipeline.checks.conservation import lost_ticks
 from fuzzy_pipeline.engine import InlineEngine
 from fuzzy_pipeline.errors import CalendarError, ConservationError, NotStoredError, StoreKindError, SymbolDaysFailed
 from fuzzy_pipeline.schema.tables import ENRICHED_TICKS, RAW_TICKS, TIME_BARS
@@ -193,3 +194,60 @@ def test_bars_that_lost_shares_are_never_stored(settings: Settings) -> None:
     ticks["size"] = ticks["size"] + np.uint32(1)
     with pytest.raises(ConservationError, match="AAA 2025-11-25: 1s bars hold"):
         check_conservation(bars, ticks, ("regular",), "AAA", DATE)
+
+
+def test_a_run_killed_between_light_rows_and_manifest_is_mended_by_the_next_one(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(settings)
+    before = hashes(settings)
+    store = workbench(settings).store
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store.manifest, "commit", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(settings, IngestStep(), force=True)
+    assert lost_ticks(store, DATE) == {}  # the official prints are the same, under another ingest id
+    (again,) = run(settings, IngestStep())
+    assert len(again.committed) == 2
+    rows = store.light.read("official_prints", dates=[DATE])
+    assert rows is not None
+    committed = {row.ingest_id for row in store.manifest.rows(RAW_TICKS.name, [DATE])}
+    assert set(rows["ingest_id"].to_pylist()) == committed
+    assert hashes(settings) == before
+
+
+def test_an_input_that_could_not_be_renewed_fails_its_symbol_in_every_later_table(settings: Settings) -> None:
+    run(settings)
+    path = settings.files.path / "symbol=AAA" / f"date={DATE}.parquet"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:1000])
+    for report in run(settings, force=True):
+        assert list(report.failed) == ["AAA"], report.table
+        assert [row.symbol for row in report.rows] == ["BBB"]
+    path.write_bytes(whole)
+    run(settings, IngestStep(), force=True)
+    for report in run(settings):
+        assert report.failed == {}
+    assert workbench(settings).store.manifest.failures(dates=[DATE]) == []
+
+
+def test_a_day_of_official_prints_only_has_no_data(settings: Settings) -> None:
+    path = settings.files.path / "symbol=AAA" / f"date={DATE}.parquet"
+    columns = FilesSource(settings.files).fetch_ticks("AAA", DATE).columns
+    write_ticks(path, {name: array[columns["last_sz"] == 0] for name, array in columns.items()}, "simulated")
+    (report,) = run(settings, IngestStep())
+    assert report.failed["AAA"].error_type == "NoDataError"
+    assert "4 official prints, 0 set aside" in report.failed["AAA"].reason
+
+
+def test_another_folder_of_files_is_another_source(settings: Settings) -> None:
+    run(settings, IngestStep())
+    moved = settings.files.path.rename(settings.files.path.with_name("moved"))
+    close_workbenches()
+    elsewhere = settings.model_copy(update={"files": settings.files.model_copy(update={"path": moved})})
+    (report,) = run(elsewhere, IngestStep())
+    assert (len(report.committed), len(report.skipped)) == (2, 0)
