@@ -39,7 +39,7 @@ ui: $(VENV)/.runtime ## the web UI on 127.0.0.1:3000, of the demo unless FUZZY_H
 test: $(VENV)/.dev ## all tests
 	@$(BIN)/python -m pytest -q
 
-check: $(VENV)/.dev ## formatting, lints, types, generated files, docs, architecture
+check: $(VENV)/.bench ## formatting, lints, types, generated files, docs, architecture
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
