@@ -46,7 +46,7 @@ class IQFeedSettings(Section):
     backoff_s: float = Field(default=1.0, ge=0, description="First pause between tries; doubles, with jitter.")
     requests_per_second: float = Field(default=50.0, gt=0)
     datapoints_per_send: int = Field(default=500, ge=1)
-    login: str = Field(default="", description="DTN login, only used to start IQConnect.")
+    login: str = Field(default="", description="DTN login; read by nothing yet: IQConnect is started apart.")
     password: SecretStr = SecretStr("")
 
 

@@ -113,7 +113,7 @@ class ReplyDecoder:
 
     def _decode_data_lines(self, data: bytes, at: int, stop: int) -> int:
         """Read data lines from ``at``; the position of the first line that is none (or ``stop``)."""
-        raise NotImplementedError
+        raise NotImplementedError  # each kind of reply has its own data lines: subclasses override this
 
     def _control_line(self, data: bytes, at: int) -> int:
         """Read the line at ``at``, which is no data line, and return the position after it."""
