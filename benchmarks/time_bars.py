@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 
 from benchmarks import measure
 from benchmarks.peers import pandas_time_bars, polars_time_bars
-from fuzzy_pipeline.bars.time_bars import TimeBarRules, time_bars
+from fuzzy_pipeline.bar_settings import BarSettings
+from fuzzy_pipeline.bars.build import build_bars
 from fuzzy_pipeline.buffers import BufferPool
 from fuzzy_pipeline.enrichment.day import enrich_day
 
 GOALS = {"polars": 8.0, "pandas": 25.0}
 DATE = dt.date(2013, 10, 8)
 DAYS = (("SPY", 450_000), ("BAC", 125_000))
-ONE_MINUTE = TimeBarRules(intervals=("1m",))
+ONE_MINUTE = BarSettings(intervals=("1m",), families=("time",))
 REMARKS = [
     "All contenders start from the enriched ticks of the whole day in their own form (arrays, frame), select the "
     "regular session and give every stored bar column; the conversion into frames is not timed.",
@@ -33,7 +34,7 @@ Columns = dict[str, NDArray[Any]]
 
 def ours(enriched: Columns, date: dt.date, pool: BufferPool | None = None) -> Columns:
     """Our one-minute bars; instants as whole nanoseconds, as the peers give them."""
-    bars = time_bars(enriched, date, ONE_MINUTE, pool=pool).columns
+    bars = build_bars(enriched, date, ONE_MINUTE, pool=pool)["time"].columns
     return {name: column.view(np.int64) if column.dtype.kind == "M" else column for name, column in bars.items()}
 
 

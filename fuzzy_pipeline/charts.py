@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fuzzy_pipeline.schema.arrays import Arrays
 from fuzzy_pipeline.trading_calendar import EASTERN
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _UP, _DOWN, _INK, _GRID = "#2a9d8f", "#d1495b", "#33415c", "#e4e7ec"
 
@@ -54,10 +60,104 @@ def candlestick_png(bars: Arrays, title: str) -> bytes:
     ticks = place[:: max(1, len(place) // 8)]
     volume.set_xticks(ticks, [clock_label(instant) for instant in bars["bar_start"][ticks]])
     for axes in (price, volume):
-        axes.tick_params(labelsize=7)
-        axes.grid(color=_GRID, linewidth=0.6)
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
+        _plain(axes)
+    return _png(figure)
+
+
+def bars_over_ticks_png(bars: Arrays, ticks: Arrays, title: str, *, most: int = 60) -> bytes:
+    """The first bars of a series as boxes over the trades they are made of, 720 × 340 pixels.
+
+    Parameters
+    ----------
+    bars : Arrays
+        One series of bars: ``bar_start``, ``timestamp``, ``open``, ``high``, ``low``, ``close`` [USD].
+    ticks : Arrays
+        Ticks of the same day: ``timestamp``, ``price`` [USD], ``is_qualified``: those are drawn.
+    title : str
+    most : int
+        Bars to draw.
+
+    Returns
+    -------
+    bytes
+        A PNG file.
+    """
+    from matplotlib.collections import LineCollection, PolyCollection
+
+    shown = {
+        name: bars[name][:most].astype(np.float64)
+        for name in ("bar_start", "timestamp", "open", "high", "low", "close")
+    }
+    start, end = shown["bar_start"], shown["timestamp"]
+    when = ticks["timestamp"].astype(np.int64)
+    inside = ticks["is_qualified"] & (when >= start[0]) & (when <= end[-1])
+    figure, axes = _figure(title)
+    axes.plot(when[inside], ticks["price"][inside], color=_INK, linewidth=0.5, alpha=0.55, drawstyle="steps-post")
+    priced = ~np.isnan(shown["close"])
+    left, right, low, high = (array[priced] for array in (start, end, shown["low"], shown["high"]))
+    right = np.maximum(right, left + (end[-1] - start[0]) / 700)  # a bar within one instant stays visible
+    corners = np.stack([left, low, left, high, right, high, right, low], axis=1).reshape(-1, 4, 2)
+    opening, close = shown["open"][priced], shown["close"][priced]
+    color = np.where(close >= opening, _UP, _DOWN)
+    axes.add_collection(PolyCollection(list(corners), facecolor=color, edgecolor=color, alpha=0.28, linewidth=0.8))
+    marks = np.stack([left, close, right, close], axis=1).reshape(-1, 2, 2)
+    axes.add_collection(LineCollection(list(marks), colors=color, linewidth=1.6))
+    places = np.linspace(start[0], end[-1], 8).astype(np.int64)
+    axes.set_xticks(places, [clock_label(instant) for instant in places.view("datetime64[ns]")])
+    axes.set_ylabel("USD", fontsize=8)
+    return _png(figure)
+
+
+def bar_lengths_png(lengths: Mapping[str, NDArray[Any]], title: str) -> bytes:
+    """How many ticks the bars of each series have: boxes from 25 to 75 %, whiskers from 5 to 95 %, 720 × 340 pixels.
+
+    Parameters
+    ----------
+    lengths : mapping of int[n]
+        Ticks of each bar, by series; series without bars are left out.
+    title : str
+
+    Returns
+    -------
+    bytes
+        A PNG file.
+    """
+    found = {name: ticks for name, ticks in lengths.items() if len(ticks)}
+    figure, axes = _figure(title)
+    if found:
+        drawn = axes.boxplot(
+            [np.maximum(ticks, 1) for ticks in found.values()],
+            tick_labels=list(found), whis=(5, 95), showfliers=False, patch_artist=True,
+            medianprops={"color": _INK},
+        )  # fmt: skip
+        for box in drawn["boxes"]:
+            box.set(facecolor=_UP, alpha=0.35, edgecolor=_UP)
+        axes.set_yscale("log")
+    axes.set_ylabel("ticks per bar", fontsize=8)
+    axes.tick_params(axis="x", rotation=30 if len(found) > 8 else 0)
+    return _png(figure)
+
+
+def _figure(title: str) -> tuple[Figure, Axes]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.2, 3.4), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.set_title(title, fontsize=10, loc="left", color=_INK)
+    _plain(axes)
+    return figure, axes
+
+
+def _plain(axes: Axes) -> None:
+    axes.tick_params(labelsize=7)
+    axes.grid(color=_GRID, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _png(figure: Figure) -> bytes:
     out = io.BytesIO()
     figure.savefig(out, format="png")
     return out.getvalue()

@@ -28,7 +28,7 @@ def build_definitions(resources: Mapping[str, Any] | None = None) -> dg.Definiti
     job = nightly_job(partitions)
     settings = SettingsResource()
     return dg.Definitions(
-        assets=market_data_assets(partitions),
+        assets=market_data_assets(partitions, chosen),
         asset_checks=[conservation_check(partitions)],
         jobs=[job],
         schedules=[after_close_schedule(job)],

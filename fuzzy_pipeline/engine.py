@@ -14,9 +14,12 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 from fuzzy_pipeline.settings import EngineSettings
+
+if TYPE_CHECKING:
+    from multiprocessing.queues import SimpleQueue
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -147,7 +150,28 @@ class ProcessEngine:
 
     @staticmethod
     def _new_pool(workers: int) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+        context = multiprocessing.get_context("spawn")
+        cores = _cores()
+        if not 1 < workers <= len(cores):
+            return ProcessPoolExecutor(workers, mp_context=context)
+        free = context.SimpleQueue()
+        for core in cores[:workers]:
+            free.put(core)
+        return ProcessPoolExecutor(workers, mp_context=context, initializer=_stay_on_a_core, initargs=(free,))
+
+
+def _cores() -> list[int]:
+    """Cores this process may run on; none where the system does not say."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+
+
+def _stay_on_a_core(free: SimpleQueue[int]) -> None:
+    """Keep a worker and every thread it starts on a core of its own.
+
+    Libraries size their thread pools by the cores they see: on two cores, two workers with threads for two each
+    are 0.75 times as fast as two with threads for one.
+    """
+    os.sched_setaffinity(0, {free.get()})
 
 
 def open_engine(settings: EngineSettings) -> Engine:

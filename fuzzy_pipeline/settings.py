@@ -11,27 +11,17 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from fuzzy_pipeline.bar_settings import BarSettings, Section
 from fuzzy_pipeline.errors import SettingsError
 
 ConditionProfile = Literal["iqfeed", "fuzzy_oss20"]
 EligibilityProfile = Literal["iqfeed", "sip", "all"]
-Fill = Literal["skip", "previous_close", "null"]
 SourceName = Literal["simulator", "files", "iqfeed"]
 
-DEFAULT_INTERVALS = (
-    "1s", "5s", "15s", "30s", "1m", "2m", "3m", "5m", "10m", "15m", "20m", "30m", "1h", "2h", "4h", "1d",
-)  # fmt: skip
-
 SYMBOL_PATTERN = re.compile(r"[A-Z0-9][A-Z0-9.\-]{0,29}")
-
-
-class Section(BaseModel):
-    """Base of the nested sections: unknown keys and later changes are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class IQFeedSettings(Section):
@@ -79,35 +69,6 @@ class IngestSettings(Section):
     price_jump_share: float = Field(default=0.05, gt=0)
     outlier_sigmas: float = Field(default=3.0, gt=0)
     median_outlier_share: float = Field(default=0.01, gt=0, description="From the median of 21 ticks around.")
-
-
-class BarSettings(Section):
-    """Which time bars are built and how."""
-
-    intervals: tuple[str, ...] = DEFAULT_INTERVALS
-    sessions: tuple[Literal["pre", "regular", "after", "all"], ...] = ("regular",)
-    fill: Fill = "skip"
-
-    @field_validator("sessions")
-    @classmethod
-    def _all_stands_alone(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not value:
-            raise ValueError("name at least one session")
-        if "all" in value and len(value) > 1:
-            raise ValueError("'all' is 04:00-20:00 as one session and stands alone")
-        if len(set(value)) != len(value):
-            raise ValueError("a session is named twice")
-        return tuple(sorted(value, key=("pre", "regular", "after", "all").index))
-
-    @field_validator("intervals")
-    @classmethod
-    def _intervals_are_durations(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not value:
-            raise ValueError("name at least one interval")
-        seconds = [interval_seconds(interval) for interval in value]
-        if len(set(seconds)) != len(seconds):
-            raise ValueError("two intervals have the same length")
-        return value
 
 
 class EngineSettings(Section):
@@ -193,25 +154,6 @@ def check_symbols(symbols: tuple[str, ...]) -> tuple[str, ...]:
     if bad or not symbols:
         raise ValueError(f"not tickers: {bad}" if bad else "name at least one symbol")
     return symbols
-
-
-_UNITS = {"s": 1, "m": 60, "h": 3600}
-
-
-def interval_seconds(interval: str) -> int:
-    """Length of a time-bar interval [s]; ``"1d"`` is the whole session and gives 0.
-
-    Raises
-    ------
-    ValueError
-        Not a positive whole number of ``s``, ``m`` or ``h`` shorter than a day, nor ``1d``.
-    """
-    if interval == "1d":
-        return 0
-    match = re.fullmatch(r"([1-9][0-9]*)([smh])", interval)
-    if not match or int(match[1]) * _UNITS[match[2]] >= 86_400:
-        raise ValueError(f"{interval!r} is no interval: write for example 30s, 7m, 2h or 1d")
-    return int(match[1]) * _UNITS[match[2]]
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fuzzy_pipeline import trading_calendar
 from fuzzy_pipeline.schema.codes import CloseReason, Participant, Session
-from fuzzy_pipeline.schema.tables import TIME_BARS
+from fuzzy_pipeline.schema.tables import BAR_TABLES
 
 SECOND_NS = 1_000_000_000
 NEEDED = [
@@ -41,7 +41,7 @@ def time_bars(frame: pd.DataFrame, date: dt.date, seconds: int) -> pd.DataFrame:
     _add_ratios(bars)
     _add_shape(bars)
     _add_closing(bars, length)
-    return bars[[column.name for column in TIME_BARS.stored]]
+    return bars[[column.name for column in BAR_TABLES["time"].stored]]
 
 
 def _tick_columns(ticks: pd.DataFrame, middle: pd.Series[int], start: int, end: int) -> pd.DataFrame:
@@ -87,9 +87,9 @@ def _sums(groups: Any) -> pd.DataFrame:
             volume=("size", "sum"), tick_count=("size", "size"), qualified_tick_count=("q", "sum"),
             qualified_volume=("q_size", "sum"), q_total=("q_total", "last"), last_total=("total_volume", "last"),
             dollar_volume=("dollars", "sum"), q_dollars=("q_dollars", "sum"),
-            avg_spread=("spread", "mean"), avg_spread_bps=("bps", "mean"), quotes=("spread", "count"),
+            avg_spread=("spread", "mean"), avg_spread_bps=("bps", "mean"), quoted_tick_count=("spread", "count"),
             effective_spread_mean=("effective", "mean"),
-            strict=("strict", "sum"), at_midpoint=("at_midpoint", "sum"), inside=("inside", "sum"),
+            unlocked_tick_count=("strict", "sum"), at_midpoint=("at_midpoint", "sum"), inside=("inside", "sum"),
             buy_volume=("buy_size", "sum"), sell_volume=("sell_size", "sum"),
             buy_tick_count=("buy", "sum"), sell_tick_count=("sell", "sum"),
             buy_dollar_volume=("buy_dollars", "sum"), sell_dollar_volume=("sell_dollars", "sum"),
@@ -107,12 +107,12 @@ def _add_ratios(bars: pd.DataFrame) -> None:
     bars["total_volume"] = bars["q_total"].fillna(bars["last_total"])
     bars["vwap"] = bars["q_dollars"] / bars["qualified_volume"].where(bars["qualified_volume"] > 0)
     bars["typical_price"] = (bars["high"] + bars["low"] + bars["close"]) / 3
-    strict = bars["strict"].where(bars["strict"] > 0)
+    strict = bars["unlocked_tick_count"].where(bars["unlocked_tick_count"] > 0)
     bars["at_midpoint_rate"] = bars["at_midpoint"] / strict
     bars["price_improvement_rate"] = bars["inside"] / strict
     bars["avg_trade_size"] = volume / count
     bars["trade_frequency"] = count * 60 / seconds
-    bars["quote_intensity"] = (bars["changes"] / seconds).where(bars["quotes"] > 0)
+    bars["quote_intensity"] = (bars["changes"] / seconds).where(bars["quoted_tick_count"] > 0)
     bars["retail_volume_pct"] = bars["retail"] / volume
     bars["institutional_volume_pct"] = bars["institutional"] / volume
     bars["second_half_volume"] = volume - bars["first_half_volume"]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fuzzy_pipeline import trading_calendar
 from fuzzy_pipeline.schema.codes import CloseReason, Participant, Session
-from fuzzy_pipeline.schema.tables import TIME_BARS
+from fuzzy_pipeline.schema.tables import BAR_TABLES
 
 SECOND_NS = 1_000_000_000
 NULL = pl.lit(None, dtype=pl.Float64)
@@ -41,7 +41,7 @@ def time_bars(frame: pl.DataFrame, date: dt.date, seconds: int) -> pl.DataFrame:
         .with_columns(**_from_sums())
         .with_columns(**_from_columns(length))
     )
-    return query.select([column.name for column in TIME_BARS.stored]).collect()
+    return query.select([column.name for column in BAR_TABLES["time"].stored]).collect()
 
 
 def _tick_columns(start: int, end: int) -> dict[str, pl.Expr]:
@@ -96,7 +96,8 @@ def _sums() -> dict[str, pl.Expr]:
         "buy_volume": c("buy_size").sum(), "sell_volume": c("sell_size").sum(),
         "buy_tick_count": c("buy").sum(), "sell_tick_count": c("sell").sum(),
         "buy_dollar_volume": c("buy_dollars").sum(), "sell_dollar_volume": c("sell_dollars").sum(),
-        "quote_changes": c("quote_change").sum(), "quotes": c("u_spread").count(),
+        "quote_changes": c("quote_change").sum(), "quoted_tick_count": c("u_spread").count(),
+        "unlocked_tick_count": c("inside").count(),
         "retail": c("retail").sum(), "institutional": c("institutional").sum(),
         "block_trade_count": c("is_block_trade").sum(), "odd_lot_count": c("is_odd_lot").sum(),
         "first_half_volume": c("first_half").sum(), "opening_auction_volume": c("opening").sum(),
@@ -114,7 +115,7 @@ def _from_sums() -> dict[str, pl.Expr]:
         "typical_price": (c("high") + c("low") + c("close")) / 3,
         "avg_trade_size": c("volume") / c("tick_count"),
         "trade_frequency": c("tick_count") * 60 / seconds,
-        "quote_intensity": pl.when(c("quotes") > 0).then(c("quote_changes") / seconds),
+        "quote_intensity": pl.when(c("quoted_tick_count") > 0).then(c("quote_changes") / seconds),
         "retail_volume_pct": c("retail") / c("volume"),
         "institutional_volume_pct": c("institutional") / c("volume"),
         "second_half_volume": c("volume") - c("first_half_volume"),

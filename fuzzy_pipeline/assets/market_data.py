@@ -11,12 +11,13 @@ from typing import Any
 import dagster as dg
 
 from fuzzy_pipeline.assets.reports import bar_pictures, day_table, markdown_table, tick_preview
-from fuzzy_pipeline.assets.step_asset import step_asset
-from fuzzy_pipeline.schema.tables import ENRICHED_TICKS, RAW_TICKS, TIME_BARS
-from fuzzy_pipeline.steps.build_bars import TimeBarsStep
-from fuzzy_pipeline.steps.describe_day import DayMetadataPhase1Step
-from fuzzy_pipeline.steps.enrich import EnrichStep
-from fuzzy_pipeline.steps.ingest import IngestStep
+from fuzzy_pipeline.assets.step_asset import AssetText, step_asset
+from fuzzy_pipeline.bar_settings import FamilyName
+from fuzzy_pipeline.bars.registry import FAMILIES
+from fuzzy_pipeline.schema.day_metadata import PHASE1_TABLE
+from fuzzy_pipeline.schema.tables import ENRICHED_TICKS, RAW_TICKS
+from fuzzy_pipeline.settings import Settings
+from fuzzy_pipeline.steps.pipeline import pipeline_steps
 from fuzzy_pipeline.steps.run_date import DateReport
 from fuzzy_pipeline.stores.store import Store
 
@@ -34,12 +35,26 @@ Trade sign is Lee-Ready with the quote at the trade; auction, average-price, der
 no aggressor and get 0.
 """
 
-TIME_BARS_TEXT = """
-Time bars of all intervals, anchored on the session open: 63 columns of prices, order flow, spreads and participants.
-
-The closing auction joins the last bar. Before a symbol is stored, the shares of every interval are proven equal to
-the shares of its counted ticks.
+BARS_TEXT = """
+Every counted tick of the session is in exactly one bar of each series; bars never cross a session. 65 columns of
+prices, order flow, spreads and participants. Before a symbol is stored, the shares of every series are proven equal
+to the shares of its counted ticks.
 """
+
+FAMILY_TEXTS: dict[FamilyName, str] = {
+    "time": "Time bars of all intervals, anchored on the session open; the closing auction joins the last bar.",
+    "tick": "Tick bars: every N counted ticks.",
+    "volume": "Volume bars: the print that reaches N shares closes the bar, whole.",
+    "dollar": "Dollar bars: the print that reaches N dollars closes the bar, whole.",
+    "imbalance": "Imbalance bars: closed when buying and selling differ by more than was to be expected (or by a fixed "
+    "amount or share), with guards against collapse and explosion. The expectation comes from the trading date before.",
+    "run": "Run bars: closed when one side has traded more than was to be expected, with the guards of imbalance bars. "
+    "The expectation comes from the trading date before.",
+    "volatility": "Volatility bars: closed when the cumulated squared log return reaches its quantum.",
+    "range": "Range bars: closed when high − low reaches R.",
+    "renko": "Renko bars: bricks of integer price steps; a reversal needs two. The grid comes from the trading date "
+    "before.",
+}
 
 PHASE1_TEXT = """
 One record per symbol and date: basic statistics and hourly evolution of the regular session.
@@ -48,57 +63,55 @@ Fields that cannot be computed are null, with the reason under `null_reasons`.
 """
 
 
-def ingest_tables(_: Store, report: DateReport) -> Mapping[str, Any]:
+def ingest_tables(_: Store, report: DateReport, table: str) -> Mapping[str, Any]:
     """Rows set aside and flagged by rule, over all symbols computed in this run."""
     lines = [
-        [result.row.symbol, kind, rule, f"{count:,}"]
+        [row.symbol, kind, rule, f"{count:,}"]
         for result in report.committed
+        for row in result.rows
         for kind in ("set_aside", "flagged")
         for rule, count in result.shown[kind].items()
+        if row.table == table
     ]
-    table = markdown_table(["symbol", "kind", "rule", "rows"], lines) if lines else "No row broke any rule."
-    return {"rules": dg.MetadataValue.md(table)}
+    rules = markdown_table(["symbol", "kind", "rule", "rows"], lines) if lines else "No row broke any rule."
+    return {"rules": dg.MetadataValue.md(rules)}
 
 
-def market_data_assets(partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefinition]:
-    """All assets, in the order the data flow."""
+def market_data_assets(partitions: dg.TimeWindowPartitionsDefinition, settings: Settings) -> list[dg.AssetsDefinition]:
+    """All assets, in the order the data flow; bars of the families of the settings."""
+    ingest, enrich, bars, phase1 = pipeline_steps(settings)
+    arctic, numba = frozenset({"python", "arcticdb"}), frozenset({"numba", "arcticdb"})
     return [
         step_asset(
-            IngestStep(),
+            ingest,
             partitions,
             group="ticks",
-            description=RAW_TICKS_TEXT,
-            kinds={"python", "arcticdb"},
-            table=RAW_TICKS,
-            picture=ingest_tables,
+            texts={RAW_TICKS.name: AssetText(RAW_TICKS_TEXT, arctic, RAW_TICKS, ingest_tables)},
         ),
         step_asset(
-            EnrichStep(),
+            enrich,
             partitions,
             group="ticks",
-            description=ENRICHED_TICKS_TEXT,
-            kinds={"numba", "arcticdb"},
+            texts={ENRICHED_TICKS.name: AssetText(ENRICHED_TICKS_TEXT, numba, ENRICHED_TICKS, tick_preview)},
             deps=[RAW_TICKS.name],
-            table=ENRICHED_TICKS,
-            picture=tick_preview,
         ),
         step_asset(
-            TimeBarsStep(),
+            bars,
             partitions,
             group="bars",
-            description=TIME_BARS_TEXT,
-            kinds={"numba", "arcticdb"},
+            texts={
+                FAMILIES[name].table.name: AssetText(
+                    f"{FAMILY_TEXTS[name]}\n{BARS_TEXT}", numba, FAMILIES[name].table, bar_pictures
+                )
+                for name in settings.bars.families
+            },
             deps=[ENRICHED_TICKS.name],
-            table=TIME_BARS,
-            picture=bar_pictures,
         ),
         step_asset(
-            DayMetadataPhase1Step(),
+            phase1,
             partitions,
             group="day_metadata",
-            description=PHASE1_TEXT,
-            kinds={"python", "parquet"},
+            texts={PHASE1_TABLE: AssetText(PHASE1_TEXT, frozenset({"python", "parquet"}), picture=day_table)},
             deps=[ENRICHED_TICKS.name],
-            picture=day_table,
         ),
     ]

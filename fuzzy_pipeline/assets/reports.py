@@ -7,17 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
+import numpy as np
+from numpy.typing import NDArray
 
+from fuzzy_pipeline.bars.registry import FAMILIES
 from fuzzy_pipeline.bars.series import Bars
-from fuzzy_pipeline.charts import candlestick_png
-from fuzzy_pipeline.schema.tables import ENRICHED_TICKS, TIME_BARS, Table, arrow_type
+from fuzzy_pipeline.charts import bar_lengths_png, bars_over_ticks_png, candlestick_png
+from fuzzy_pipeline.schema.tables import ENRICHED_TICKS, Table, arrow_type
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.steps.run_date import DateReport
 from fuzzy_pipeline.stores.manifest import ManifestRow
 from fuzzy_pipeline.stores.store import Store, open_store
 
 PREVIEW_ROWS = 8
-CANDLE_INTERVALS = ("5m", "10m", "1m", "15m", "30m", "1h")
+READABLE_BARS = 80
+PICTURE_TICKS = ("timestamp", "price", "is_qualified")
 
 
 def table_schema(table: Table) -> dg.TableSchema:
@@ -36,18 +40,21 @@ def table_schema(table: Table) -> dg.TableSchema:
 
 
 def materialization_metadata(
-    report: DateReport, settings: Settings, picture: Callable[[Store, DateReport], Mapping[str, Any]] | None
+    report: DateReport,
+    table: str,
+    settings: Settings,
+    picture: Callable[[Store, DateReport, str], Mapping[str, Any]] | None,
 ) -> dict[str, Any]:
     """Metadata of one asset and date: rows, symbols, seconds, rates, a table by symbol, and pictures."""
-    rows = report.rows
+    rows, computed = report.rows(table), report.computed(table)
     metadata: dict[str, Any] = {
         "dagster/row_count": sum(row.rows for row in rows),
         "symbols": len(rows),
-        "computed": len(report.committed),
-        "unchanged": len(report.skipped),
+        "computed": len(computed),
+        "unchanged": len(rows) - len(computed),
         "failed": len(report.failed),
         "seconds": round(report.seconds, 3),
-        "ticks_per_second": round(report.rows_processed / report.seconds) if report.seconds else 0,
+        "ticks_per_second": round(sum(row.rows_in for row in computed) / report.seconds) if report.seconds else 0,
         "data": rows[0].kind if rows else "none",
         "by_symbol": dg.MetadataValue.md(_by_symbol(rows)),
     }
@@ -61,7 +68,7 @@ def materialization_metadata(
     if rows and picture is not None:
         store = open_store(settings)
         try:
-            metadata |= picture(store, report)
+            metadata |= picture(store, report, table)
         finally:
             store.close()
     return metadata
@@ -96,41 +103,71 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> s
     return "\n".join(lines)
 
 
-def busiest(report: DateReport) -> ManifestRow:
+def busiest(report: DateReport, table: str) -> ManifestRow:
     """The stored symbol with most input rows."""
-    return max(report.rows, key=lambda row: row.rows_in)
+    return max(report.rows(table), key=lambda row: row.rows_in)
 
 
-def tick_preview(store: Store, report: DateReport) -> dict[str, Any]:
+def tick_preview(store: Store, report: DateReport, table: str) -> dict[str, Any]:
     """The first enriched ticks of the busiest symbol, the columns a person looks at first."""
-    row = busiest(report)
+    row = busiest(report, table)
     names = ["timestamp", "price", "size", "bid", "ask", "trade_sign", "session", "spread_bps", "is_odd_lot"]
     arrays = store.read(ENRICHED_TICKS, row.symbol, row.date, columns=names, rows=(0, PREVIEW_ROWS)).arrays
     cells = zip(*(arrays[name].tolist() if name != "timestamp" else arrays[name] for name in names), strict=True)
-    table = markdown_table(names, [[_short(cell) for cell in line] for line in cells])
-    return {"preview": dg.MetadataValue.md(f"First ticks of {row.symbol} (times in UTC)\n\n{table}")}
+    lines = markdown_table(names, [[_short(cell) for cell in line] for line in cells])
+    return {"preview": dg.MetadataValue.md(f"First ticks of {row.symbol} (times in UTC)\n\n{lines}")}
 
 
-def bar_pictures(store: Store, report: DateReport) -> dict[str, Any]:
-    """Bars by interval, and candlesticks of the busiest symbol."""
-    row = busiest(report)
-    stored = store.read(TIME_BARS, row.symbol, row.date)
+def bar_pictures(store: Store, report: DateReport, table: str) -> dict[str, Any]:
+    """Bars of the busiest symbol: how many and how long by parameter, drawn over its ticks, and their lengths."""
+    row = busiest(report, table)
+    family = next(family for family in FAMILIES.values() if family.table.name == table)
+    stored = store.read(family.table, row.symbol, row.date, version=row.version)
     bars = Bars(stored.arrays, {name: (start, stop) for name, (start, stop) in stored.metadata["ranges"].items()})
-    interval = next((name for name in CANDLE_INTERVALS if name in bars.ranges), next(iter(bars.ranges)))
-    png = candlestick_png(bars.of(interval), f"{row.symbol} {row.date}, {interval} bars ({row.kind})")
-    counts = [[name, stop - start] for name, (start, stop) in bars.ranges.items()]
-    encoded = base64.b64encode(png).decode()
-    return {
-        "candlesticks": dg.MetadataValue.md(f"![{row.symbol} {interval} bars](data:image/png;base64,{encoded})"),
-        "bars_by_interval": dg.MetadataValue.md(
-            f"Bars of {row.symbol}\n\n{markdown_table(['interval', 'bars'], counts)}"
-        ),
+    title = f"{row.symbol} {row.date} ({row.kind})"
+    found: dict[str, Any] = {
+        "bars_by_parameter": dg.MetadataValue.md(f"Bars of {row.symbol}\n\n{_bar_lengths(bars)}"),
+        "lengths": picture(bar_lengths_png(_lengths(bars), f"Ticks per {family.name} bar, {title}")),
     }
+    parameter = readable_parameter(bars)
+    if parameter is None:
+        return found
+    if family.name == "time":
+        drawn = candlestick_png(bars.of(parameter), f"{title}, {parameter} bars")
+    else:
+        ticks = store.read(ENRICHED_TICKS, row.symbol, row.date, columns=PICTURE_TICKS).arrays
+        drawn = bars_over_ticks_png(bars.of(parameter), ticks, f"{title}, {family.name} bars, {parameter}")
+    return found | {"candlesticks": picture(drawn)}
 
 
-def day_table(store: Store, report: DateReport) -> dict[str, Any]:
+def picture(png: bytes) -> dg.MarkdownMetadataValue:
+    """A PNG inside the metadata: the web UI shows it without a file server."""
+    return dg.MetadataValue.md(f"![picture](data:image/png;base64,{base64.b64encode(png).decode()})")
+
+
+def readable_parameter(bars: Bars) -> str | None:
+    """The series whose number of bars comes nearest to what a picture can show; None when there are no bars."""
+    counts = {name: stop - start for name, (start, stop) in bars.ranges.items() if stop > start}
+    return min(counts, key=lambda name: abs(np.log(counts[name] / READABLE_BARS)), default=None)
+
+
+def _lengths(bars: Bars) -> dict[str, NDArray[Any]]:
+    """Ticks of each bar, by parameter; bricks without ticks of their own are left out."""
+    ticks = {name: bars.columns["tick_count"][start:stop] for name, (start, stop) in bars.ranges.items()}
+    return {name: counts[counts > 0] for name, counts in ticks.items()}
+
+
+def _bar_lengths(bars: Bars) -> str:
+    lines: list[list[object]] = []
+    for parameter, ticks in _lengths(bars).items():
+        low, middle, high = np.percentile(ticks, [5, 50, 95]).tolist() if len(ticks) else (0, 0, 0)
+        lines.append([parameter, f"{len(ticks):,}", f"{low:,.0f}", f"{middle:,.0f}", f"{high:,.0f}"])
+    return markdown_table(["parameter", "bars", "ticks: 5 %", "median", "95 %"], lines)
+
+
+def day_table(store: Store, report: DateReport, table: str) -> dict[str, Any]:
     """Basic statistics of every symbol of the date."""
-    stored = store.light.read(report.table, dates=[report.date])
+    stored = store.light.read(table, dates=[report.date])
     records = stored.to_pylist() if stored is not None else []
     names = ["total_ticks", "price_open", "price_high", "price_low", "price_close", "vwap", "volume_total"]
     lines = [[record["symbol"], *(_short(record["basic_stats"][name]) for name in names)] for record in records]

@@ -4,7 +4,8 @@ Belongs here: what every asset does alike: choose symbols, run the step, report,
 """
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
@@ -22,59 +23,86 @@ SYMBOLS_TAG = "fuzzy/symbols"
 FORCE_TAG = "fuzzy/force"
 STORED_CHECK = "every_symbol_stored"
 
-Picture = Callable[[Store, DateReport], Mapping[str, Any]]
-"""More metadata for the web UI, read from the store after the step."""
+Picture = Callable[[Store, DateReport, str], Mapping[str, Any]]
+"""More metadata of a table's asset for the web UI, read from the store after the step."""
+
+
+@dataclass(frozen=True, slots=True)
+class AssetText:
+    """What the web UI says of one table's asset: description, kinds, columns and further metadata."""
+
+    description: str
+    kinds: frozenset[str]
+    table: Table | None = None
+    picture: Picture | None = None
 
 
 def step_asset(
     step: Step,
-    partitions: dg.PartitionsDefinition[str],
+    partitions: dg.TimeWindowPartitionsDefinition,
     *,
     group: str,
-    description: str,
-    kinds: set[str],
+    texts: Mapping[str, AssetText],
     deps: Sequence[str] = (),
-    table: Table | None = None,
-    picture: Picture | None = None,
 ) -> dg.AssetsDefinition:
-    """An asset that runs a step over the symbols of its partition's date.
+    """The assets of a step, one a table, which it makes in one pass over the symbols of its partition's date.
 
     The run tag ``fuzzy/symbols`` (``AAPL,MSFT``) limits a run to some symbols, ``fuzzy/force`` computes again what is
     current. A failed symbol never stops the others: assets downstream in the run go on with those that are stored,
-    and the run's last assets fail, naming every symbol without result and why.
+    and the run's last assets fail, naming every symbol without result and why. An asset that carries state depends on
+    its own partition of the trading date before.
     """
+    specs = [
+        dg.AssetSpec(
+            table,
+            group_name=group,
+            description=texts[table].description,
+            kinds=set(texts[table].kinds),
+            deps=[*deps, *_date_before(step, table)],
+            partitions_def=partitions,
+            metadata={"dagster/column_schema": table_schema(schema)} if (schema := texts[table].table) else {},
+        )
+        for table in step.tables
+    ]
+    checks = [
+        dg.AssetCheckSpec(
+            STORED_CHECK,
+            asset=table,
+            description="Every symbol of the date is stored; failed ones are named with their reasons.",
+        )
+        for table in step.tables
+    ]
 
-    @dg.asset(
-        name=step.table,
-        group_name=group,
-        description=description,
-        kinds=kinds,
-        deps=list(deps),
-        partitions_def=partitions,
-        metadata={"dagster/column_schema": table_schema(table)} if table else {},
-        check_specs=[
-            dg.AssetCheckSpec(
-                STORED_CHECK,
-                asset=step.table,
-                description="Every symbol of the date is stored; failed ones are named with their reasons.",
-            )
-        ],
-    )
+    @dg.multi_asset(name=step.name, specs=specs, check_specs=checks, can_subset=len(specs) > 1)
     def asset(
         context: dg.AssetExecutionContext, settings: SettingsResource, engine: EngineResource
-    ) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
         chosen = settings.open()
         date = dt.date.fromisoformat(context.partition_key)
         symbols = tagged_symbols(context.run.tags) or chosen.symbols
         force = context.run.tags.get(FORCE_TAG) == "true"
-        report = run_date(step, date, symbols, chosen, engine.open(), force=force)
-        metadata = materialization_metadata(report, chosen, picture)
-        if report.failed and is_last_of_run(context):
-            context.log_event(dg.AssetObservation(step.table, metadata=metadata, partition=context.partition_key))
+        selected = {key.to_user_string() for key in context.selected_asset_keys}
+        tables = tuple(table for table in step.tables if table in selected)
+        report = run_date(step, date, symbols, chosen, engine.open(), tables=tables, force=force)
+        described = {table: materialization_metadata(report, table, chosen, texts[table].picture) for table in tables}
+        if report.failed and is_last_of_run(context, selected):
+            for table, metadata in described.items():
+                context.log_event(dg.AssetObservation(table, metadata=metadata, partition=context.partition_key))
             _fail(report)
-        return dg.MaterializeResult(metadata=metadata, check_results=[stored_check(report)])
+        checked = {key.asset_key.to_user_string() for key in context.selected_asset_check_keys}
+        for table, metadata in described.items():
+            results = [stored_check(report, table)] if table in checked else []
+            yield dg.MaterializeResult(asset_key=table, metadata=metadata, check_results=results)
 
     return asset
+
+
+def _date_before(step: Step, table: str) -> list[dg.AssetDep]:
+    """The dependency of an asset that carries state on its own trading date before, holidays skipped."""
+    if not step.carries_state(table):
+        return []
+    mapping = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1, allow_nonexistent_upstream_partitions=True)
+    return [dg.AssetDep(table, partition_mapping=mapping)]
 
 
 def tagged_symbols(tags: Mapping[str, str]) -> tuple[str, ...]:
@@ -83,17 +111,18 @@ def tagged_symbols(tags: Mapping[str, str]) -> tuple[str, ...]:
     return check_symbols(parse_symbols(text)) if text.strip() else ()
 
 
-def is_last_of_run(context: dg.AssetExecutionContext) -> bool:
-    """Whether no other asset of the run depends on this one."""
+def is_last_of_run(context: dg.AssetExecutionContext, tables: Set[str]) -> bool:
+    """Whether no other asset of the run depends on one of these."""
     layer = context.job_def.asset_layer
-    children = layer.asset_graph.get(context.asset_key).child_keys
-    return not any(key in layer.executable_asset_keys for key in children)
+    children = {key for table in tables for key in layer.asset_graph.get(dg.AssetKey(table)).child_keys}
+    return not any(key in layer.executable_asset_keys for key in children if key.to_user_string() not in tables)
 
 
-def stored_check(report: DateReport) -> dg.AssetCheckResult:
+def stored_check(report: DateReport, table: str) -> dg.AssetCheckResult:
     """Result of ``every_symbol_stored``: an error that names the failed symbols, but stops nothing downstream."""
     return dg.AssetCheckResult(
         check_name=STORED_CHECK,
+        asset_key=table,
         passed=not report.failed,
         severity=dg.AssetCheckSeverity.ERROR,
         metadata={symbol: f"{failure.error_type}: {failure.reason}" for symbol, failure in report.failed.items()},

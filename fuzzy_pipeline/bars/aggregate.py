@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fuzzy_pipeline.bars import sums
 from fuzzy_pipeline.bars.session_ticks import SessionTicks
-from fuzzy_pipeline.bars.sums import bar_starts, sum_series
+from fuzzy_pipeline.bars.sums import BarSums, bar_starts, sum_series
 
 AUCTION_WINDOW_NS = 30_000_000_000
 
@@ -29,6 +29,9 @@ _DESCRIBED = (
     "tick_imbalance", "dollar_imbalance", "temporal_concentration", "liquidity_score",
 )  # fmt: skip
 """What ``_describe`` fills, row by row of its output."""
+
+HALVES = ("first_half_volume", "second_half_volume", "opening_auction_volume", "closing_auction_volume")
+"""Shares by where in the bar and in the session they were traded."""
 
 
 @njit(cache=True, nogil=True)
@@ -139,15 +142,38 @@ def _describe(counts, reals, first_half, seconds, out):  # type: ignore[no-untyp
 
 
 @njit(cache=True, nogil=True)
-def _shares_between(size, first, last):  # type: ignore[no-untyped-def]
-    """Σ size of the ticks from ``first`` up to ``last`` of each bar; 0 where there are none."""
-    shares = np.zeros(len(first), dtype=np.int64)
-    for k in range(len(first)):
-        total = 0
-        for one in size[first[k] : last[k]]:
-            total += np.int64(one)
-        shares[k] = total
-    return shares
+def _lay(reals, opens, closes):  # type: ignore[no-untyped-def]
+    """Put the opens and closes of bricks in place of the traded ones."""
+    for i in range(len(opens)):
+        if not np.isnan(opens[i]):
+            r = reals[i]
+            r[sums.OPEN] = opens[i]
+            r[sums.CLOSE] = closes[i]
+            r[sums.HIGH] = np.fmax(r[sums.HIGH], max(opens[i], closes[i]))
+            r[sums.LOW] = np.fmin(r[sums.LOW], min(opens[i], closes[i]))
+
+
+@njit(cache=True, nogil=True)
+def _halves_of(time, traded, start, end, first, last, opening, closing, volume, out):  # type: ignore[no-untyped-def]
+    """Shares before and after the middle of each bar, and before ``opening`` and from ``closing`` on.
+
+    ``traded`` are the shares before each tick.
+    """
+    for k in range(len(start)):
+        a, b = first[k], last[k]
+        middle = start[k] + (end[k] - start[k]) // 2
+        low, high = a, b
+        while low < high:
+            probe = (low + high) // 2
+            if time[probe] < middle:
+                low = probe + 1
+            else:
+                high = probe
+        before = traded[low] - traded[a]
+        out[0, k] = before
+        out[1, k] = volume[k] - before
+        out[2, k] = traded[max(a, min(b, opening))] - traded[a]
+        out[3, k] = traded[b] - traded[min(b, max(a, closing))]
 
 
 def _halves(
@@ -155,18 +181,13 @@ def _halves(
     finish: NDArray[np.int64], volume: NDArray[np.int64],
 ) -> dict[str, NDArray[Any]]:  # fmt: skip
     """Volume before and after the middle of each bar, and in the session's first and last 30 seconds."""
-    time, size = ticks.timestamp, ticks.column("size")
-    middle = np.searchsorted(time, begin + (finish - begin) // 2)
-    middle = np.minimum(np.maximum(middle, starts), ends)
-    opening = np.searchsorted(time, ticks.start_ns + AUCTION_WINDOW_NS)
-    closing = np.searchsorted(time, ticks.end_ns - AUCTION_WINDOW_NS)
-    first_half = _shares_between(size, starts, middle)
-    return {
-        "first_half_volume": first_half,
-        "second_half_volume": volume - first_half,
-        "opening_auction_volume": _shares_between(size, starts, np.minimum(ends, opening)),
-        "closing_auction_volume": _shares_between(size, np.maximum(starts, closing), ends),
-    }
+    traded = np.zeros(len(ticks) + 1, dtype=np.int64)
+    np.cumsum(ticks.column("size"), out=traded[1:])
+    opening = np.searchsorted(ticks.timestamp, ticks.start_ns + AUCTION_WINDOW_NS)
+    closing = np.searchsorted(ticks.timestamp, ticks.end_ns - AUCTION_WINDOW_NS)
+    out = np.empty((4, len(ends)), dtype=np.int64)
+    _halves_of(ticks.timestamp, traded, begin, finish, starts, ends, opening, closing, volume, out)
+    return dict(zip(HALVES, out, strict=True))
 
 
 def aggregate(
@@ -174,6 +195,7 @@ def aggregate(
     series: Sequence[NDArray[np.int64]],
     bar_start: NDArray[np.int64],
     timestamp: NDArray[np.int64],
+    bricks: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
 ) -> dict[str, NDArray[Any]]:
     """Every column that depends on the ticks inside the bars, for several series over the same ticks.
 
@@ -184,6 +206,9 @@ def aggregate(
         Bar ends of each series, as ``sum_series`` takes them.
     bar_start, timestamp : int64[n]
         Start and completion of every bar, series one below the other. [UTC ns]
+    bricks : tuple of float64[n], optional
+        Open and close of bars whose prices are steps of a grid, NaN for the others. They replace the traded open and
+        close; high and low reach at least from one to the other. [USD]
 
     Returns
     -------
@@ -192,11 +217,38 @@ def aggregate(
         dtype (``series.as_declared``). Families add the closing columns.
     """
     found = sum_series(ticks, series)
-    c, r = found.counts.T, found.reals.T
+    if bricks is not None:
+        _lay(found.reals, *bricks)
     ends = np.concatenate(series) if series else np.zeros(0, dtype=np.int64)
     starts = np.concatenate([bar_starts(part) for part in series]) if series else ends
-    halves = _halves(ticks, ends, starts, bar_start, timestamp, c[sums.VOLUME])
-    described = np.empty((len(_DESCRIBED), len(ends)))
+    halves = _halves(ticks, ends, starts, bar_start, timestamp, found.counts.T[sums.VOLUME])
+    return describe(found, halves, bar_start, timestamp)
+
+
+def describe(
+    found: BarSums,
+    halves: dict[str, NDArray[np.int64]],
+    bar_start: NDArray[np.int64],
+    timestamp: NDArray[np.int64],
+) -> dict[str, NDArray[Any]]:
+    """What bars with these sums say: the second half of ``aggregate``, for sums that come from elsewhere.
+
+    Parameters
+    ----------
+    found : BarSums
+        One row per bar.
+    halves : dict of int64[n]
+        The columns of ``HALVES``. [shares]
+    bar_start, timestamp : int64[n]
+        Start and completion of every bar. [UTC ns]
+
+    Returns
+    -------
+    dict of arrays
+        As ``aggregate``.
+    """
+    c, r = found.counts.T, found.reals.T
+    described = np.empty((len(_DESCRIBED), len(found.counts)))
     _describe(found.counts, found.reals, halves["first_half_volume"], (timestamp - bar_start) / 1e9, described)
     return {
         "bar_start": bar_start.view("datetime64[ns]"),
@@ -213,6 +265,8 @@ def aggregate(
         "qualified_volume": c[sums.QUALIFIED_VOLUME],
         "total_volume": c[sums.DAY_VOLUME],
         "dollar_volume": r[sums.DOLLARS],
+        "quoted_tick_count": c[sums.QUOTED],
+        "unlocked_tick_count": c[sums.STRICTLY_QUOTED],
         "buy_volume": c[sums.BUY_VOLUME],
         "sell_volume": c[sums.SELL_VOLUME],
         "buy_tick_count": c[sums.BUYS],

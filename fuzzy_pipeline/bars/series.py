@@ -6,14 +6,15 @@ Belongs here: the container every family returns, and joining the sessions of a 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fuzzy_pipeline.bars.cutting import SeriesState
 from fuzzy_pipeline.schema.arrays import Arrays, concatenate, take
-from fuzzy_pipeline.schema.tables import TIME_BARS
+from fuzzy_pipeline.schema.tables import BAR_COLUMNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +22,13 @@ class Bars:
     """Columns ordered by (parameter, bar_index), and the half-open row range of each parameter.
 
     ``columns`` are the stored columns of ``schema.tables.bar_table``: symbol, family and parameter come from
-    the key they are stored under.
+    the key they are stored under. ``state`` is what the next trading date's bars start from, by
+    ``session/parameter``; empty for families that carry nothing.
     """
 
     columns: Arrays
     ranges: Mapping[str, tuple[int, int]]
+    state: Mapping[str, SeriesState] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return max((stop for _, stop in self.ranges.values()), default=0)
@@ -49,7 +52,8 @@ def as_declared(columns: Arrays) -> dict[str, NDArray[Any]]:
     """
     return {
         column.name: np.ascontiguousarray(columns[column.name]).astype(np.dtype(column.dtype), copy=False)
-        for column in TIME_BARS.stored
+        for column in BAR_COLUMNS
+        if not column.from_key
     }
 
 
@@ -80,4 +84,4 @@ def join_sessions(parts: Sequence[Bars]) -> Bars:
             pieces.append(piece)
             row, index = row + rows, index + rows
         ranges[parameter] = (start, row)
-    return Bars(concatenate(pieces), ranges)
+    return Bars(concatenate(pieces), ranges, {key: state for part in parts for key, state in part.state.items()})

@@ -8,18 +8,17 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from fuzzy_pipeline import trading_calendar
+from fuzzy_pipeline.bar_settings import SessionName
 from fuzzy_pipeline.buffers import BufferPool
 from fuzzy_pipeline.schema.arrays import Arrays
 from fuzzy_pipeline.schema.codes import Session
-
-SessionName = Literal["pre", "regular", "after", "all"]
 
 TICK_COLUMNS = (
     "timestamp", "price", "size", "total_volume", "bid", "ask", "trade_sign", "participant_type", "session",

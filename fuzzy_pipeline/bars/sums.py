@@ -52,6 +52,10 @@ class BarSums:
         """Sums of so many bars, all zero."""
         return cls(np.zeros((rows, 20), dtype=np.int64), np.zeros((rows, 12)))
 
+    def of_rows(self, rows: slice) -> BarSums:
+        """Some of the sums, as a view."""
+        return BarSums(self.counts[rows], self.reals[rows])
+
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _sum_ticks(  # type: ignore[no-untyped-def]
@@ -188,7 +192,7 @@ def _merge(first, last, counts, reals, merged_counts, merged_reals):  # type: ig
                     r[OPEN] = reals[atom, OPEN]
                 r[CLOSE] = reals[atom, CLOSE]
                 c[DAY_VOLUME] = counts[atom, DAY_VOLUME]
-            elif c[QUALIFIED] == 0:
+            elif c[QUALIFIED] == 0 and counts[atom, TICKS] > 0:
                 c[DAY_VOLUME] = counts[atom, DAY_VOLUME]
             for column in range(_ADDED_UNTIL):
                 c[column] += counts[atom, column]
@@ -225,6 +229,19 @@ def _sum_runs(ticks: SessionTicks, cuts: NDArray[np.int64]) -> tuple[NDArray[np.
     if len(parts) == 1:
         return cuts, parts[0]
     return cuts, BarSums(np.concatenate([p.counts for p in parts]), np.concatenate([p.reals for p in parts]))
+
+
+@njit(cache=True, nogil=True)
+def _contains(finer, coarser):  # type: ignore[no-untyped-def]
+    """Whether every end of the coarser series is an end of the finer one."""
+    j = 0
+    for i in range(len(coarser)):
+        end = coarser[i]
+        while j < len(finer) and finer[j] < end:
+            j += 1
+        if j == len(finer) or finer[j] != end:
+            return False
+    return True
 
 
 def _union(ticks: int, series: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
@@ -274,12 +291,40 @@ def sum_series(ticks: SessionTicks, series: Sequence[NDArray[np.int64]]) -> BarS
     if len(series) == 1 and len(cuts) == len(series[0]):
         return atoms
     merged = BarSums.of(sum(len(ends) for ends in series))
-    row = 0
-    for ends in series:
-        # A bar without ticks ends where the one before ended: it merges no atom.
-        last = np.searchsorted(cuts, ends, side="right")
-        first = bar_starts(last)
-        into = slice(row, row + len(ends))
-        _merge(first, last, atoms.counts, atoms.reals, merged.counts[into], merged.reals[into])
-        row += len(ends)
+    stops = np.cumsum([len(ends) for ends in series]).tolist()
+    rows = [slice(stop - len(ends), stop) for ends, stop in zip(series, stops, strict=True)]
+    for number, into in enumerate(rows):
+        base = _coarsest_base(series, number)
+        pieces, sums = (cuts, atoms) if base is None else (series[base], merged.of_rows(rows[base]))
+        # A bar without ticks ends where the one before ended: it merges no piece.
+        last = np.searchsorted(pieces, series[number], side="right")
+        _merge(bar_starts(last), last, sums.counts, sums.reals, merged.counts[into], merged.reals[into])
     return merged
+
+
+def merge_bars(bars: BarSums, ends: NDArray[np.int64]) -> BarSums:
+    """Sums of longer bars, each of whole shorter ones.
+
+    Parameters
+    ----------
+    bars : BarSums
+        One row per shorter bar, in time order.
+    ends : int64[n_bars]
+        Positions after the last shorter bar of each longer one, increasing. The first starts at 0.
+
+    Returns
+    -------
+    BarSums
+        One row per longer bar.
+    """
+    merged = BarSums.of(len(ends))
+    _merge(bar_starts(ends), ends, bars.counts, bars.reals, merged.counts, merged.reals)
+    return merged
+
+
+def _coarsest_base(series: Sequence[NDArray[np.int64]], number: int) -> int | None:
+    """The series with fewest bars among those before this one whose ends have all of its ends among them."""
+    ends = series[number]
+    candidates = [other for other in range(number) if len(series[other]) >= len(ends)]
+    candidates.sort(key=lambda other: len(series[other]))
+    return next((other for other in candidates if _contains(series[other], ends)), None)

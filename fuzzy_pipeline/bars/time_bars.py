@@ -6,57 +6,83 @@ window; a window that the close cuts short is kept and marked incomplete.
 
 from __future__ import annotations
 
-import datetime as dt
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fuzzy_pipeline.bars.aggregate import aggregate
-from fuzzy_pipeline.bars.series import Bars, as_declared, join_sessions
-from fuzzy_pipeline.bars.session_ticks import SessionName, SessionTicks, session_ticks
-from fuzzy_pipeline.buffers import BufferPool
+from fuzzy_pipeline.bar_settings import BarSettings, Fill, interval_seconds
+from fuzzy_pipeline.bars.cutting import (
+    BarEnds,
+    BarFamily,
+    CutterFactory,
+    NoState,
+    SeriesState,
+    SessionSpan,
+    closing_columns,
+    session_ends,
+)
+from fuzzy_pipeline.bars.session_ticks import SessionTicks
 from fuzzy_pipeline.schema.arrays import Arrays
 from fuzzy_pipeline.schema.codes import CloseReason
-from fuzzy_pipeline.settings import DEFAULT_INTERVALS, BarSettings, Fill, interval_seconds
 
 _NS = 1_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class TimeBarRules:
-    """Which time bars: intervals such as ``"1m"``, sessions, and what becomes of empty windows."""
+class TimeBarCutter(NoState):
+    """Closes a bar at the end of each window; a window is over when a tick at or after its end has come."""
 
-    intervals: tuple[str, ...] = DEFAULT_INTERVALS
-    sessions: tuple[SessionName, ...] = ("regular",)
-    fill: Fill = "skip"
+    def __init__(self, interval: str, fill: Fill, span: SessionSpan) -> None:
+        nominal_ns = interval_seconds(interval) * _NS or span.end_ns - span.start_ns
+        windows = -((span.start_ns - span.end_ns) // nominal_ns)
+        self._start_ns = span.start_ns + np.arange(windows, dtype=np.int64) * nominal_ns
+        self._end_ns = np.minimum(self._start_ns + nominal_ns, span.end_ns)
+        self._short = self._end_ns - self._start_ns < nominal_ns
+        self._fill = fill
+        self._over = 0  # windows that have ended
+        self._gap = 0  # of these, windows without a bar since the last bar
+        self._open = 0  # ticks in the window that is open
 
-    @classmethod
-    def of(cls, settings: BarSettings) -> TimeBarRules:
-        """The rules a user chose."""
-        return cls(settings.intervals, settings.sessions, settings.fill)
+    def feed(self, ticks: SessionTicks) -> BarEnds:
+        """Bars of the windows that these ticks show to be over; the last window is open until the session ends."""
+        timestamp = ticks.timestamp
+        over = self._over
+        if len(ticks):
+            over = max(over, int(np.searchsorted(self._end_ns[:-1], timestamp[-1], side="right")))
+        ends = np.searchsorted(timestamp, self._end_ns[self._over : over]).astype(np.int64)
+        bars = self._bars(over, ends)
+        self._open = len(ticks) - int(ends[-1]) if len(ends) else self._open + len(ticks)
+        return bars
 
-    @property
-    def fingerprint(self) -> str:
-        """What a result depends on."""
-        return f"intervals={','.join(self.intervals)};sessions={','.join(self.sessions)};fill={self.fill}"
+    def finish(self) -> BarEnds:
+        """Bars of the windows that are left, none where they are empty and such are skipped."""
+        windows = len(self._end_ns)
+        return self._bars(windows, np.zeros(windows - self._over, dtype=np.int64))
+
+    def _bars(self, over: int, ends: NDArray[np.int64]) -> BarEnds:
+        """Bars of the windows up to ``over``, whose ticks end at ``ends``."""
+        window = np.arange(self._over, over)
+        if self._fill == "skip" and len(ends):
+            ticks = np.diff(ends, prepend=0)
+            ticks[0] += self._open
+            window, ends = window[ticks > 0], ends[ticks > 0]
+        last_bar = self._over - 1 - self._gap
+        short = self._short[window]
+        closing = closing_columns(
+            len(window),
+            gaps=np.diff(window, prepend=last_bar) - 1,
+            is_complete=~short,
+            close_reason=np.where(short, int(CloseReason.SESSION_END), int(CloseReason.TIME)),
+        )
+        self._over = over
+        self._gap = over - 1 - (int(window[-1]) if len(window) else last_bar)
+        return BarEnds(
+            ends, closing, self._start_ns[window], self._end_ns[window], carries_close=self._fill == "previous_close"
+        )
 
 
-@dataclass(frozen=True, slots=True)
-class TimeBarEnds:
-    """Bar ends of one interval (positions after each bar's last tick) and the windows they belong to.
-
-    ``window`` is the window's number from the session start, ``start_ns`` and ``end_ns`` its bounds [UTC ns].
-    """
-
-    ends: NDArray[np.int64]
-    window: NDArray[np.int64]
-    start_ns: NDArray[np.int64]
-    end_ns: NDArray[np.int64]
-
-
-def time_bar_ends(ticks: SessionTicks, interval: str, fill: Fill = "skip") -> TimeBarEnds:
+def time_bar_ends(ticks: SessionTicks, interval: str, fill: Fill = "skip") -> BarEnds:
     """Where the time bars of one session end.
 
     Parameters
@@ -70,100 +96,47 @@ def time_bar_ends(ticks: SessionTicks, interval: str, fill: Fill = "skip") -> Ti
 
     Returns
     -------
-    TimeBarEnds
-        One entry per bar.
+    BarEnds
+        With the bounds of each window in ``bar_start`` and ``timestamp``.
 
     Raises
     ------
     ValueError
         The interval is malformed.
     """
-    length_ns = interval_seconds(interval) * _NS or ticks.end_ns - ticks.start_ns
-    timestamp = ticks.timestamp
-    windows = -((ticks.start_ns - ticks.end_ns) // length_ns)
-    start_ns = ticks.start_ns + np.arange(windows, dtype=np.int64) * length_ns
-    end_ns = np.minimum(start_ns + length_ns, ticks.end_ns)
-    ends = np.searchsorted(timestamp, end_ns).astype(np.int64)
-    ends[-1] = len(ticks)  # the closing auction is stamped after the close
-    window = np.arange(windows, dtype=np.int64)
-    if fill == "skip":
-        window = np.flatnonzero(np.diff(ends, prepend=0))
-    return TimeBarEnds(ends[window], window, start_ns[window], end_ns[window])
+    span = SessionSpan(ticks.session, ticks.start_ns, ticks.end_ns)
+    return session_ends(TimeBarCutter(interval, fill, span), ticks)
 
 
-def time_bars(
-    ticks: Arrays, trading_date: dt.date, rules: TimeBarRules | None = None, *, pool: BufferPool | None = None
-) -> Bars:
-    """Time bars of all intervals of one symbol and date.
+def carry_close(columns: Arrays, rows: slice, close: float = np.nan) -> None:
+    """Give bars without price-setting ticks the close of the bar before, in place; leading ones stay null.
 
     Parameters
     ----------
-    ticks : Arrays
-        Enriched ticks in time order, at least ``session_ticks.TICK_COLUMNS``.
-    trading_date : date
-    rules : TimeBarRules, optional
-        Default: the sixteen intervals of the settings, regular session, empty windows left out.
-    pool : BufferPool, optional
-        Memory to reuse for the ticks of a session.
-
-    Returns
-    -------
-    Bars
-        Stored columns of ``TIME_BARS`` and the row range of each interval.
+    columns : Arrays
+        Bar columns.
+    rows : slice
+        One series among them.
+    close : float
+        Close of the bar before the first. [USD]
     """
-    rules = rules or TimeBarRules()
-    parts = [_session_bars(session_ticks(ticks, trading_date, session, pool=pool), rules) for session in rules.sessions]
-    return join_sessions(parts)
-
-
-def _session_bars(ticks: SessionTicks, rules: TimeBarRules) -> Bars:
-    series = [time_bar_ends(ticks, interval, rules.fill) for interval in rules.intervals]
-    columns = aggregate(
-        ticks,
-        [one.ends for one in series],
-        np.concatenate([one.start_ns for one in series]),
-        np.concatenate([one.end_ns for one in series]),
-    )
-    columns |= _closing_columns(rules.intervals, series)
-    ranges: dict[str, tuple[int, int]] = {}
-    row = 0
-    for interval, one in zip(rules.intervals, series, strict=True):
-        ranges[interval] = (row, row + len(one.ends))
-        row += len(one.ends)
-        if rules.fill == "previous_close":
-            _carry_close(columns, slice(*ranges[interval]))
-    return Bars(as_declared(columns), ranges)
-
-
-def _closing_columns(intervals: tuple[str, ...], series: list[TimeBarEnds]) -> dict[str, NDArray[Any]]:
-    """bar_index and gaps of each series, and why its bars closed."""
-    cut_short = [
-        one.end_ns - one.start_ns < interval_seconds(interval) * _NS
-        for interval, one in zip(intervals, series, strict=True)
-    ]
-    short = np.concatenate(cut_short)
-    rows = len(short)
-    unknown = np.full(rows, np.nan)
-    return {
-        "bar_index": np.concatenate([np.arange(len(one.ends)) for one in series]),
-        "gaps": np.concatenate([np.diff(one.window, prepend=-1) - 1 for one in series]),
-        "close_reason": np.where(short, int(CloseReason.SESSION_END), int(CloseReason.TIME)),
-        "is_complete": ~short,
-        "is_warm_up": np.zeros(rows, dtype=np.bool_),
-        "is_phantom": np.zeros(rows, dtype=np.bool_),
-        "trigger_direction": np.zeros(rows, dtype=np.int8),
-        **dict.fromkeys(("threshold", "overflow", "efficiency", "theta", "expected_theta"), unknown),
-    }
-
-
-def _carry_close(columns: dict[str, NDArray[Any]], rows: slice) -> None:
-    """Give bars without price-setting ticks the close of the bar before; leading ones stay null."""
-    close = columns["close"][rows]
-    known = np.where(np.isnan(close), -1, np.arange(len(close)))
+    closes = np.concatenate([[close], columns["close"][rows]])
+    known = np.where(np.isnan(closes), -1, np.arange(len(closes)))
     latest = np.maximum.accumulate(known)
-    empty = (known < 0) & (latest >= 0)
-    carried = close[latest[empty]]
+    empty = ((known < 0) & (latest >= 0))[1:]
+    carried = closes[latest[1:][empty]]
     for name in ("open", "high", "low", "close", "typical_price"):
         columns[name][rows][empty] = carried
     for name in ("range", "change", "change_pct"):
         columns[name][rows][empty] = 0.0
+
+
+def _cutter(interval: str, fill: Fill, span: SessionSpan, _state: SeriesState | None) -> TimeBarCutter:
+    return TimeBarCutter(interval, fill, span)
+
+
+def _series(settings: BarSettings) -> Mapping[str, CutterFactory]:
+    return {interval: partial(_cutter, interval, settings.fill) for interval in settings.intervals}
+
+
+TIME_BARS = BarFamily("time", version=1, series=_series, meaning=interval_seconds)

@@ -168,8 +168,8 @@ def _home(settings: Settings) -> Iterator[Finding]:
 
 
 def _store(settings: Settings) -> Iterator[Finding]:
-    from fuzzy_pipeline.query.tables import TABLES
     from fuzzy_pipeline.schema.tables import SCHEMA_VERSION
+    from fuzzy_pipeline.steps.pipeline import pipeline_tables
     from fuzzy_pipeline.stores.store import open_store
 
     try:
@@ -179,7 +179,7 @@ def _store(settings: Settings) -> Iterator[Finding]:
         return
     try:
         parts = []
-        for table in TABLES:
+        for table in pipeline_tables(settings):
             held = store.manifest.versions(table)
             rows = sum(count for _, count in held.values())
             parts.append(f"{table} {rows:,} rows of {len({date for _, date in held})} dates")

@@ -73,21 +73,33 @@ def bars(
     symbol: Symbol,
     date: Date,
     to: OptionalTo = None,
-    interval: Annotated[str, typer.Option(metavar="1m", help="Such as 30s, 1m, 2h, 1d.")] = "1m",
+    family: Annotated[str, typer.Option(metavar="time", help="Bar family, such as time, tick, volume.")] = "time",
+    parameter: Annotated[
+        str,
+        typer.Option(
+            "--parameter",
+            "--interval",
+            metavar="1m",
+            help="Of time bars any interval: 30s, 7m, 2h, 1d; else a series that was built: 500.",
+        ),
+    ] = "1m",
     limit: Limit = None,
     columns: Columns = "",
     plot: Plot = False,
     export: Export = None,
 ) -> None:
-    """Time bars of a symbol, of one date or of a range: print, plot or export.
+    """Bars of a symbol, of one date or of a range: print, plot or export.
 
-    A bar's timestamp is its end; bar_start is its start. Dates of a range that are not stored are left out and named.
+    A bar's timestamp is its end; bar_start is its start. An interval that is not stored is put together from the
+    longest that divides it. Dates of a range that are not stored are left out and named.
 
     [bold]Examples[/bold]
 
     fuzzy bars SPY 2025-11-28 --plot
 
-    fuzzy bars SPY 2025-11-25 --to 2025-11-28 --interval 1h
+    fuzzy bars SPY 2025-11-25 --to 2025-11-28 --interval 45m
+
+    fuzzy bars SPY 2025-11-28 --family tick --parameter 500
 
     fuzzy bars SPY 2025-11-03 --to 2025-11-28 --export spy_1m.csv
     """
@@ -98,10 +110,18 @@ def bars(
         chosen = (*chosen, "close")
     with notes():
         frame = get_bars(
-            symbol, date, to, parameter=interval, columns=_for_file(chosen, export), decode=True, missing="skip"
+            symbol,
+            date,
+            to,
+            family=family,
+            parameter=parameter,
+            columns=_for_file(chosen, export),
+            decode=True,
+            missing="skip",
         )
     span = f"{date} to {to}" if to else f"{frame.index[0]:%Y-%m-%d}" if len(frame) else f"{date}"
-    title = f"{symbol.upper()} {span}, {interval} bars"
+    kind = parameter if family == "time" else f"{parameter} {family}"
+    title = f"{symbol.upper()} {span}, {kind} bars"
     if plot:
         _plot(frame, "close", f"{title}, close [USD]")
     _give(frame, title, limit, export, print_too=not plot)

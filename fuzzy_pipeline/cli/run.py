@@ -131,10 +131,11 @@ def covered(settings: Settings, dates: Sequence[dt.date], symbols: Sequence[str]
     """What the store holds of the dates and symbols, by date and symbol; empty days when there is no store yet."""
     from fuzzy_pipeline.query.coverage import DayCoverage, day_coverage
     from fuzzy_pipeline.query.opening import reading
+    from fuzzy_pipeline.steps.pipeline import pipeline_tables
 
     try:
         with reading(settings, None) as store:
-            days = day_coverage(store, dates, symbols)
+            days = day_coverage(store, dates, symbols, pipeline_tables(settings))
     except NotStoredError:
         days = {(symbol, date): DayCoverage(symbol, date) for date in dates for symbol in symbols}
     return sorted(days.values(), key=lambda day: (day.date, day.symbol))
@@ -142,17 +143,21 @@ def covered(settings: Settings, dates: Sequence[dt.date], symbols: Sequence[str]
 
 def print_day(date: dt.date, days: Sequence[DayCoverage], started: dt.datetime) -> None:
     """Rows per table, rows set aside and seconds of work since ``started`` of every symbol."""
-    from fuzzy_pipeline.query.tables import TABLES
+    from fuzzy_pipeline.schema.day_metadata import PHASE1_TABLE
+    from fuzzy_pipeline.schema.tables import BAR_TABLES, ENRICHED_TICKS, RAW_TICKS
 
+    bars = tuple(table.name for table in BAR_TABLES.values())
+    shown = {"raw ticks": (RAW_TICKS.name,), "enriched": (ENRICHED_TICKS.name,), "bars": bars, "day": (PHASE1_TABLE,)}
     lines = []
     for day in days:
-        raw = day.rows.get(TABLES[0])
+        raw = day.rows.get(RAW_TICKS.name)
         new = [row for row in day.rows.values() if row.committed_at >= started]
-        counts = [f"{day.rows[table].rows:,}" if table in day.rows else "-" for table in TABLES]
+        held = [[day.rows[table].rows for table in tables if table in day.rows] for tables in shown.values()]
+        counts = [f"{sum(rows):,}" if rows else "-" for rows in held]
         seconds = f"{sum(row.seconds for row in new):.2f}" if new else "kept" if day.rows else "-"
         failed = Text("failed", style="red") if day.failures else Text("")
         lines.append([day.symbol, *counts, f"{raw.rows_set_aside:,}" if raw else "-", seconds, failed])
-    header = ["symbol", *TABLES, "set aside", "seconds", ""]
+    header = ["symbol", *shown, "set aside", "seconds", ""]
     print_table(f"{date} ({date:%A})", header, lines)
 
 

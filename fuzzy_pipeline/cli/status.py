@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from fuzzy_pipeline.stores.store import Store
 
 DATES_SHOWN = 10
-MARKS = {"complete": ("C", "green"), "partial": ("P", "yellow"), "failed": ("F", "bold red"), "missing": ("M", "dim")}
+MARKS = {
+    "complete": ("C", "green"),
+    "stale": ("S", "cyan"),
+    "partial": ("P", "yellow"),
+    "failed": ("F", "bold red"),
+    "missing": ("M", "dim"),
+}
 
 
 def status(from_: OptionalFrom = None, to: OptionalTo = None, symbols: Symbols = "") -> None:
@@ -36,12 +42,14 @@ def status(from_: OptionalFrom = None, to: OptionalTo = None, symbols: Symbols =
     from fuzzy_pipeline.query.coverage import DayCoverage, dates_with_data, day_coverage
     from fuzzy_pipeline.query.opening import reading
     from fuzzy_pipeline.settings import load_settings
+    from fuzzy_pipeline.steps.pipeline import pipeline_tables
 
     settings, chosen = load_settings(), chosen_symbols(symbols)
     with reading(settings, None) as store:
-        held = dates_with_data(store)
+        tables = pipeline_tables(settings)
+        held = dates_with_data(store, tables)
         dates = _dates(held, from_, to)
-        days = day_coverage(store, dates, chosen or None)
+        days = day_coverage(store, dates, chosen or None, tables, settings)
         _print_store(store, held)
     _print_market()
     for symbol in () if chosen else settings.symbols:
@@ -49,7 +57,7 @@ def status(from_: OptionalFrom = None, to: OptionalTo = None, symbols: Symbols =
             days.setdefault((symbol, date), DayCoverage(symbol, date))
     ordered = sorted(days.values(), key=lambda day: (day.date, day.symbol))
     if ordered:
-        _print_marks(dates, ordered)
+        _print_marks(dates, ordered, tables)
         print_failures(ordered)
     else:
         out().print("nothing is stored yet; start with: fuzzy run")
@@ -86,10 +94,8 @@ def _print_market() -> None:
     )
 
 
-def _print_marks(dates: Sequence[dt.date], days: Sequence[DayCoverage]) -> None:
-    from fuzzy_pipeline.query.tables import TABLES
-
-    states = {(day.symbol, day.date): day.state(TABLES) for day in days}
+def _print_marks(dates: Sequence[dt.date], days: Sequence[DayCoverage], tables: Sequence[str]) -> None:
+    states = {(day.symbol, day.date): day.state(tables) for day in days}
     lines = [
         [symbol, *(Text(*MARKS[states[symbol, date]]) for date in dates)]
         for symbol in dict.fromkeys(sorted(day.symbol for day in days))

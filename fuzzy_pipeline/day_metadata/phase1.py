@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fuzzy_pipeline.bars.aggregate import aggregate
+from fuzzy_pipeline.bars.build import assemble
 from fuzzy_pipeline.bars.session_ticks import SessionTicks, session_ticks
 from fuzzy_pipeline.bars.time_bars import time_bar_ends
 from fuzzy_pipeline.buffers import BufferPool
@@ -103,8 +103,7 @@ def intraday_evolution(session: SessionTicks) -> list[IntradayBucket]:
 
 
 def _one_interval(session: SessionTicks, interval: str) -> dict[str, NDArray[Any]]:
-    cut = time_bar_ends(session, interval, fill="null")
-    return aggregate(session, [cut.ends], cut.start_ns, cut.end_ns)
+    return assemble(session, [time_bar_ends(session, interval, fill="null")])
 
 
 def _realised_volatility(close: NDArray[np.float64]) -> float | None:

@@ -1,29 +1,41 @@
-"""Reading bars of one symbol, family and parameter."""
+"""Reading bars of one symbol, family and parameter; time bars of any interval.
+
+Belongs here: which rows of which keys are read, and time bars that are not stored, put together from those that are.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, overload
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, Unpack, cast, overload
 
+from fuzzy_pipeline.bar_settings import SessionName
+from fuzzy_pipeline.bars.cutting import BarFamily
+from fuzzy_pipeline.bars.registry import FAMILIES
+from fuzzy_pipeline.bars.resample import base_interval, resample_day
+from fuzzy_pipeline.bars.session_ticks import session_bounds_ns
 from fuzzy_pipeline.errors import NotStoredError, SettingsError
 from fuzzy_pipeline.query.dates import DateLike, Missing, asked_dates, one_symbol, stored_versions
 from fuzzy_pipeline.query.frames import KEY_DATE, Form, Keys, shown, wanted_columns
-from fuzzy_pipeline.query.opening import reading
+from fuzzy_pipeline.query.opening import ReadOptions, reading
+from fuzzy_pipeline.schema.arrays import Arrays, concatenate, length, take
 from fuzzy_pipeline.schema.columns import BAR_KEY, SYMBOL, Column
-from fuzzy_pipeline.schema.tables import TIME_BARS, Table
-from fuzzy_pipeline.settings import Settings, interval_seconds
+from fuzzy_pipeline.schema.tables import Table
+from fuzzy_pipeline.settings import Settings, load_settings
 from fuzzy_pipeline.stores.protocol import HeavyKey, Metadata
+from fuzzy_pipeline.stores.stamp import read_stamp
 from fuzzy_pipeline.stores.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-FAMILIES: Mapping[str, Table] = {"time": TIME_BARS}
-"""Bar families that can be read."""
-
-_INDEX = TIME_BARS.column("timestamp")
+_NS = 1_000_000_000
+_KEPT_BYTES = 64 << 20
+"""Resampled bars kept in memory: a year of 7m bars of ten symbols."""
 
 
 @overload
@@ -34,12 +46,8 @@ def get_bars(
     *,
     family: str = "time",
     parameter: str = "1m",
-    columns: Sequence[str] | None = None,
     as_: Literal["pandas"] = "pandas",
-    decode: bool = False,
-    missing: Missing = "raise",
-    settings: Settings | None = None,
-    store: Store | None = None,
+    **options: Unpack[ReadOptions],
 ) -> pd.DataFrame: ...
 @overload
 def get_bars(
@@ -49,12 +57,8 @@ def get_bars(
     *,
     family: str = "time",
     parameter: str = "1m",
-    columns: Sequence[str] | None = None,
     as_: Literal["arrow"],
-    decode: bool = False,
-    missing: Missing = "raise",
-    settings: Settings | None = None,
-    store: Store | None = None,
+    **options: Unpack[ReadOptions],
 ) -> pa.Table: ...
 def get_bars(
     symbol: str,
@@ -72,6 +76,10 @@ def get_bars(
 ) -> pd.DataFrame | pa.Table:
     """Committed bars of a symbol.
 
+    Time bars whose interval was not built are put together from the longest stored one that divides it: counts,
+    volumes and prices are exactly, the other columns up to rounding those of bars built from the ticks
+    (``bars.resample`` names the exceptions). They are kept in memory, so that asking again costs no work.
+
     Parameters
     ----------
     symbol : str
@@ -80,9 +88,10 @@ def get_bars(
         Trading dates ``YYYY-MM-DD``, both included. Without ``end`` one date: on a weekend or holiday the last
         trading date before it, with a ``DateMoved`` warning.
     family : str
-        ``time``.
+        ``time``, ``tick``, … as in ``bars.registry.FAMILIES``.
     parameter : str
-        Interval such as ``30s``, ``1m``, ``2h``, ``1d``; it must have been built.
+        Of time bars any interval such as ``30s``, ``7m``, ``2h``, ``1d``; otherwise a series that was built, such as
+        ``500`` ticks. ``50000`` finds ``50k``.
     columns : sequence of str, optional
         Only these, in this order. Default: all, key columns first.
     as_ : {"pandas", "arrow"}
@@ -104,85 +113,282 @@ def get_bars(
     Raises
     ------
     NotStoredError
-        There is no store, a date is not committed, or the interval was not built; the message tells what is there.
+        There is no store, a date is not committed, or the series was not built (of time bars: nor a shorter one that
+        divides it); the message tells what is there.
     SchemaError
         A column does not exist.
     CalendarError, SettingsError, StoreError
         A date, a name or the store makes no sense.
     """
-    table, ticker = _family(family), one_symbol(symbol)
-    wanted = wanted_columns(table.name, known_columns(table), columns)
+    series, ticker = asked_series(family, parameter), one_symbol(symbol)
+    wanted = wanted_columns(series.table.name, known_columns(series.table), columns)
     dates = asked_dates(start, end)
     with reading(settings, store) as opened:
-        versions = stored_versions(opened, table.name, ticker, dates, missing)
-        keys = [HeavyKey(ticker, date, version) for date, (version, _) in versions.items()]
-        # Ranges and rows of the same version: a rebuild with other intervals in between cannot mix them up.
-        ranges = _ranges(ticker, keys, opened.heavy.metadata_many(table, keys), family, parameter)
-        stored = {column.name for column in table.stored}
-        names = list(dict.fromkeys([_INDEX.name, *(column.name for column in wanted if column.name in stored)]))
-        requests = [
-            HeavyKey(key.symbol, key.date, key.version, rows)
-            for key, (_, rows) in zip(keys, ranges, strict=True)
-            if rows[0] < rows[1]  # an empty range does not join with others inside ArcticDB
-        ]
-        arrays = opened.heavy.read_many(table, requests, columns=names)
-    counts = [stop - start for _, (start, stop) in ranges]
-    total = sum(counts)
-    attached: Keys = {
-        "symbol": ([ticker], [total]),
-        "date": (list(versions), counts),
-        "family": ([family], [total]),
-        "parameter": ([name for name, _ in ranges], counts),
-    }
-    return shown(wanted, arrays, attached, _INDEX, form=as_, decode=decode)
+        versions = stored_versions(opened, series.table.name, ticker, dates, missing)
+        rows = read_series(opened, series, ticker, versions, wanted, settings)
+    index = series.table.column("timestamp")
+    return shown(wanted, rows.arrays, rows.keys(series, ticker), index, form=as_, decode=decode)
 
 
 def known_columns(table: Table) -> dict[str, Column]:
     """Columns a reader may name: instant and key first, then as declared."""
-    first = {column.name: column for column in (_INDEX, SYMBOL, KEY_DATE, *BAR_KEY)}
+    first = {column.name: column for column in (table.column("timestamp"), SYMBOL, KEY_DATE, *BAR_KEY)}
     return first | {column.name: column for column in table.columns if column.name not in first}
 
 
-def _family(family: str) -> Table:
-    if family not in FAMILIES:
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A family and one of its parameters, as a reader wrote it and as it is meant."""
+
+    family: BarFamily
+    parameter: str
+    meaning: Hashable
+
+    @property
+    def table(self) -> Table:
+        """Where the family's bars are stored."""
+        return self.family.table
+
+    def stored_name(self, names: Sequence[str]) -> str | None:
+        """The one of the stored names that means the same."""
+        return next((name for name in names if self.family.meaning(name) == self.meaning), None)
+
+
+def asked_series(family: str, parameter: str) -> Series:
+    """The series of that family and parameter; ``SettingsError`` when it makes no sense."""
+    found = next((known for name, known in FAMILIES.items() if name == family), None)
+    if found is None:
         raise SettingsError(f"family={family!r}: bars of these families are built: {', '.join(FAMILIES)}")
-    return FAMILIES[family]
+    try:
+        return Series(found, parameter, found.meaning(parameter))
+    except ValueError as error:
+        raise SettingsError(f"{family} bars: {error}") from error
 
 
-def _ranges(
-    symbol: str, keys: Sequence[HeavyKey], metadata: Sequence[Metadata], family: str, parameter: str
-) -> list[tuple[str, tuple[int, int]]]:
-    """Name and row range of the parameter on each date.
+@dataclass(frozen=True, slots=True)
+class SeriesRows:
+    """Bars of one series on several dates: columns, and the name the series has on each date and its rows there."""
+
+    arrays: Arrays
+    dates: Sequence[dt.date]
+    names: Sequence[str]
+    counts: Sequence[int]
+
+    def keys(self, series: Series, symbol: str) -> Keys:
+        """Values of the key columns."""
+        total = sum(self.counts)
+        return {
+            "symbol": ([symbol], [total]),
+            "date": (self.dates, self.counts),
+            "family": ([series.family.name], [total]),
+            "parameter": (self.names, self.counts),
+        }
+
+
+def read_series(
+    store: Store,
+    series: Series,
+    symbol: str,
+    versions: Mapping[dt.date, tuple[int, int]],
+    wanted: Sequence[Column],
+    settings: Settings | None = None,
+) -> SeriesRows:
+    """Bars of the series in these versions, in order of date; ``timestamp`` is always among the columns.
 
     Raises
     ------
     NotStoredError
-        Some dates were built without it.
-    SettingsError
-        It is no interval.
+        Some versions do not have the series, and it cannot be put together from what they have.
     """
-    seconds = _seconds(parameter)
-    found: list[tuple[str, tuple[int, int]]] = []
+    keys = [HeavyKey(symbol, date, version) for date, (version, _) in versions.items()]
+    # Ranges and rows of the same version: a rebuild with other series in between cannot mix them up.
+    sources = _sources(series, keys, store.heavy.metadata_many(series.table, keys), settings)
+    stored = {column.name for column in series.table.stored}
+    names = list(dict.fromkeys(["timestamp", *(column.name for column in wanted if column.name in stored)]))
+    as_built = [source for source in sources if source.sessions is None]
+    arrays = _read_many(store, series.table, [source.key for source in as_built], names)
+    counts = [source.rows for source in as_built]
+    if len(as_built) < len(sources):
+        parts = dict(zip((source.key.date for source in as_built), _split(arrays, counts), strict=True))
+        others = [source for source in sources if source.sessions is not None]
+        parts |= {date: take_columns(found, names) for date, found in _resampled(store, series, others).items()}
+        counts = [length(parts[source.key.date]) for source in sources]
+        arrays = concatenate([parts[source.key.date] for source in sources])
+    return SeriesRows(arrays, list(versions), [source.name for source in sources], counts)
+
+
+def take_columns(arrays: Arrays, names: Sequence[str]) -> Arrays:
+    """The named columns."""
+    return {name: arrays[name] for name in names}
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where the bars of a date come from: rows of a key; with ``sessions`` they are shorter bars of these sessions."""
+
+    name: str
+    key: HeavyKey
+    sessions: tuple[SessionName, ...] | None = None
+
+    @property
+    def rows(self) -> int:
+        first, end = self.key.rows or (0, 0)
+        return end - first
+
+
+def _sources(
+    series: Series, keys: Sequence[HeavyKey], metadata: Sequence[Metadata], settings: Settings | None
+) -> list[_Source]:
+    """Where the bars of each date are.
+
+    Raises
+    ------
+    NotStoredError
+        Some dates have neither the series nor what it could be put together from.
+    """
+    found: list[_Source] = []
     lacking: dict[dt.date, list[str]] = {}
     for key, held in zip(keys, metadata, strict=True):
         ranges: Mapping[str, Sequence[int]] = held.get("ranges", {})
-        name = next((name for name in ranges if interval_seconds(name) == seconds), None)
-        if name is None:
+        name = series.stored_name(list(ranges))
+        if name is not None:
+            found.append(_Source(name, _rows(key, ranges[name])))
+            continue
+        sessions = _sessions(held, settings) if series.family.name == "time" else ()
+        base = base_interval(list(ranges), series.parameter, _seconds(sessions, key.date)) if sessions else None
+        if base is None:
             lacking[key.date] = list(ranges)
         else:
-            found.append((name, (ranges[name][0], ranges[name][1])))
+            found.append(_Source(series.parameter, _rows(key, ranges[base]), sessions))
     if lacking:
-        date, built = next(iter(lacking.items()))
-        more = f" and {len(lacking) - 1} more dates" if len(lacking) > 1 else ""
-        raise NotStoredError(
-            f"{symbol} {date}{more}: {parameter} {family} bars were not built; there are {', '.join(built)}\n"
-            f"build them: add {parameter} to FUZZY_BARS__INTERVALS, then: fuzzy run {date} --assets {family}_bars"
-        )
+        raise NotStoredError(_lack(series, keys[0].symbol, lacking))
     return found
 
 
-def _seconds(parameter: str) -> int:
-    try:
-        return interval_seconds(parameter)
-    except ValueError as error:
-        raise SettingsError(str(error)) from error
+def _rows(key: HeavyKey, rows: Sequence[int]) -> HeavyKey:
+    return replace(key, rows=(rows[0], rows[1]))
+
+
+def _sessions(held: Metadata, settings: Settings | None) -> tuple[SessionName, ...]:
+    """Sessions a date's bars were built for; those of the settings where the bars do not say."""
+    if "sessions" in held:
+        return cast("tuple[SessionName, ...]", tuple(held["sessions"]))
+    return (settings or load_settings()).bars.sessions
+
+
+def _seconds(sessions: Sequence[SessionName], date: dt.date) -> list[int]:
+    bounds = [session_bounds_ns(session, date) for session in sessions]
+    return [(end - start) // _NS for start, end in bounds]
+
+
+def _lack(series: Series, symbol: str, lacking: Mapping[dt.date, Sequence[str]]) -> str:
+    """What is not there, what is, and how to build it."""
+    date, built = next(iter(lacking.items()))
+    family, parameter = series.family.name, series.parameter
+    more = f" and {len(lacking) - 1} more dates" if len(lacking) > 1 else ""
+    none = ", none of which divides it and the session" if family == "time" else ""
+    setting = "FUZZY_BARS__INTERVALS" if family == "time" else f"FUZZY_BARS__{family.upper()}__SERIES"
+    return (
+        f"{symbol} {date}{more}: {parameter} {family} bars were not built; there are {', '.join(built)}{none}\n"
+        f"build them: add {parameter} to {setting}, then: fuzzy run {date} --assets {series.table.name}"
+    )
+
+
+def _read_many(store: Store, table: Table, keys: Sequence[HeavyKey], columns: Sequence[str] | None) -> Arrays:
+    # An empty range does not join with others inside ArcticDB.
+    filled = [key for key in keys if key.rows is None or key.rows[0] < key.rows[1]]
+    return store.heavy.read_many(table, filled, columns=columns)
+
+
+def _split(arrays: Arrays, counts: Sequence[int]) -> list[Arrays]:
+    """Arrays of several dates, one date each."""
+    parts: list[Arrays] = []
+    row = 0
+    for count in counts:
+        parts.append(take(arrays, slice(row, row + count)))
+        row += count
+    return parts
+
+
+# -- intervals that are not stored -------------------------------------------------------------------------
+
+
+class RecentArrays:
+    """The arrays used last, by key, up to so many bytes. Read-only: whoever gets them shares them."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._held: OrderedDict[Hashable, Arrays] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def get(self, key: Hashable) -> Arrays | None:
+        """The arrays of the key, which are now the last used; None when they are not held."""
+        with self._lock:
+            if key in self._held:
+                self._held.move_to_end(key)
+            return self._held.get(key)
+
+    def put(self, key: Hashable, arrays: Arrays) -> None:
+        """Hold the arrays, and let go of those unused for longest while there is too much."""
+        for array in arrays.values():
+            array.flags.writeable = False
+        with self._lock:
+            self._forget(key)
+            self._held[key] = arrays
+            self._bytes += _bytes(arrays)
+            while self._bytes > self._max_bytes:
+                self._forget(next(iter(self._held)))
+
+    def clear(self) -> None:
+        """Let go of everything."""
+        with self._lock:
+            self._held.clear()
+            self._bytes = 0
+
+    def _forget(self, key: Hashable) -> None:
+        self._bytes -= _bytes(self._held.pop(key, {}))
+
+
+def _bytes(arrays: Arrays) -> int:
+    return sum(array.nbytes for array in arrays.values())
+
+
+RESAMPLED = RecentArrays(_KEPT_BYTES)
+"""Resampled bars of this process by store, symbol, date, version, interval and sessions."""
+
+
+def _resampled(store: Store, series: Series, sources: Sequence[_Source]) -> dict[dt.date, Arrays]:
+    """All stored columns of the longer bars of each date."""
+    which = _which_store(store)
+    found: dict[dt.date, Arrays] = {}
+    absent: list[_Source] = []
+    for source in sources:
+        held = RESAMPLED.get((which, *_identity(series, source))) if which else None
+        if held is None:
+            absent.append(source)
+        else:
+            found[source.key.date] = held
+    shorter = _read_many(store, series.table, [source.key for source in absent], None)
+    for source, bars in zip(absent, _split(shorter, [source.rows for source in absent]), strict=True):
+        try:
+            made = resample_day(bars, series.parameter, source.key.date, source.sessions or ())
+        except ValueError as error:  # the bars do not say their sessions, and the settings name others
+            raise SettingsError(f"{source.key.symbol}: {error}; set FUZZY_BARS__SESSIONS to theirs") from error
+        found[source.key.date] = made
+        if which:
+            RESAMPLED.put((which, *_identity(series, source)), made)
+    return found
+
+
+def _identity(series: Series, source: _Source) -> tuple[Hashable, ...]:
+    return source.key.symbol, source.key.date, source.key.version, series.meaning, source.sessions
+
+
+def _which_store(store: Store) -> Hashable | None:
+    """What tells this store from all others, also from one deleted and made again; None for one in memory."""
+    stamp = read_stamp(store.root) if store.location is not None else None
+    return None if stamp is None else (store.location, stamp.created_at)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal
 
 from fuzzy_pipeline.query.dates import DateLike, as_date, some_symbols
 from fuzzy_pipeline.query.opening import reading
-from fuzzy_pipeline.query.tables import TABLES
 from fuzzy_pipeline.schema.tables import RAW_TICKS
 from fuzzy_pipeline.settings import Settings, load_settings
+from fuzzy_pipeline.steps.pipeline import pipeline_tables, stale_results
 from fuzzy_pipeline.stores.manifest import FailureRow, ManifestRow
 from fuzzy_pipeline.stores.store import Store
 from fuzzy_pipeline.trading_calendar import EASTERN, trading_dates
@@ -19,26 +19,29 @@ from fuzzy_pipeline.trading_calendar import EASTERN, trading_dates
 if TYPE_CHECKING:
     import pandas as pd
 
-State = Literal["complete", "partial", "failed", "missing"]
+State = Literal["complete", "stale", "partial", "failed", "missing"]
 SymbolDay = tuple[str, dt.date]
 
 
 @dataclass(slots=True)
 class DayCoverage:
-    """What is committed of a symbol and date, and which failures have not been mended since."""
+    """What is committed of a symbol and date, what of it is out of date, and failures not mended since."""
 
     symbol: str
     date: dt.date
     rows: dict[str, ManifestRow] = field(default_factory=dict)
     failures: list[FailureRow] = field(default_factory=list)
+    stale: list[str] = field(default_factory=list)
 
     def state(self, tables: Sequence[str]) -> State:
-        """``failed`` with an unmended failure, ``complete`` with all tables, ``partial`` with some, or ``missing``."""
+        """``failed`` with an unmended failure, ``complete`` with all tables (``stale`` when some are out of date: the
+        next run computes them again), ``partial`` with some, or ``missing``.
+        """
         if self.failures:
             return "failed"
         held = sum(table in self.rows for table in tables)
         if held == len(tables):
-            return "complete"
+            return "stale" if any(table in self.stale for table in tables) else "complete"
         return "partial" if held else "missing"
 
     @property
@@ -48,11 +51,16 @@ class DayCoverage:
 
 
 def day_coverage(
-    store: Store, dates: Sequence[dt.date], symbols: Sequence[str] | None, tables: Sequence[str] = TABLES
+    store: Store,
+    dates: Sequence[dt.date],
+    symbols: Sequence[str] | None,
+    tables: Sequence[str],
+    settings: Settings | None = None,
 ) -> dict[SymbolDay, DayCoverage]:
     """Coverage of every date and every symbol named, or of those stored or failed on these dates.
 
-    Failures are in the order of ``tables``; one older than the commit of the same table is mended and left out.
+    Failures are in the order of ``tables``; one older than the commit of the same table is mended and left out. What
+    is out of date is known with ``settings`` only.
     """
     committed = [row for table in tables for row in store.manifest.rows(table, dates, symbols)]
     failed = [row for table in tables for row in store.manifest.failures(table, dates, symbols)]
@@ -65,10 +73,12 @@ def day_coverage(
         held = day.rows.get(failure.table)
         if held is None or held.committed_at < failure.failed_at:
             day.failures.append(failure)
+    for table, symbol, date in stale_results(store, settings, dates, symbols) if settings else ():
+        days[symbol, date].stale.append(table)
     return days
 
 
-def dates_with_data(store: Store, tables: Sequence[str] = TABLES) -> list[dt.date]:
+def dates_with_data(store: Store, tables: Sequence[str]) -> list[dt.date]:
     """Dates of which some symbol of some table is committed, in order."""
     return sorted({date for table in tables for date in store.manifest.dates(table)})
 
@@ -77,7 +87,7 @@ def coverage(
     start: DateLike | None = None,
     end: DateLike | None = None,
     symbols: Sequence[str] | str | None = None,
-    tables: Sequence[str] = TABLES,
+    tables: Sequence[str] | None = None,
     *,
     settings: Settings | None = None,
     store: Store | None = None,
@@ -91,13 +101,13 @@ def coverage(
     symbols : str or sequence of str, optional
         Default: the settings' symbols and all others with data or failures in the range.
     tables : sequence of str
-        Which tables must be there for a day to be complete.
+        Which tables must be there for a day to be complete; default: all of the settings.
 
     Returns
     -------
     pandas.DataFrame
-        ``symbol``, ``date``, ``state`` (complete, partial, failed, missing), one column of committed rows per table
-        (null: not committed), ``set_aside`` (rows of raw ticks in quarantine), ``failed_table``, ``error_type``,
+        ``symbol``, ``date``, ``state`` (complete, stale, partial, failed, missing), committed rows per table (null: not
+        committed), ``set_aside`` (rows of raw ticks in quarantine), ``failed_table``, ``error_type``,
         ``reason``, ``failed_at`` of the failure furthest upstream. By date and symbol.
 
     Raises
@@ -106,17 +116,18 @@ def coverage(
         There is no store, or it cannot be read.
     """
     chosen = settings or load_settings()
+    wanted = pipeline_tables(chosen) if tables is None else tables
     with reading(chosen, store) as opened:
-        held = dates_with_data(opened, tables)
+        held = dates_with_data(opened, wanted)
         first = as_date(start) if start is not None else (held[0] if held else None)
         last = as_date(end) if end is not None else (held[-1] if held else first)
         dates = trading_dates(first, last) if first and last else ()
         names = some_symbols(symbols) if symbols is not None else None
-        days = day_coverage(opened, dates, names, tables)
+        days = day_coverage(opened, dates, names, wanted, chosen)
     if names is None:
         expected = ((symbol, date) for date in dates for symbol in chosen.symbols)
         days = {key: DayCoverage(*key) for key in expected} | days
-    return _frame(days, tables)
+    return _frame(days, wanted)
 
 
 def _frame(days: dict[SymbolDay, DayCoverage], tables: Sequence[str]) -> pd.DataFrame:

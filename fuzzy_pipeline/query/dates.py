@@ -13,7 +13,7 @@ from typing import Literal
 
 from fuzzy_pipeline import trading_calendar
 from fuzzy_pipeline.errors import CalendarError, NotStoredError, SettingsError
-from fuzzy_pipeline.query.tables import TABLES
+from fuzzy_pipeline.schema.tables import ENRICHED_TICKS, RAW_TICKS
 from fuzzy_pipeline.settings import check_symbols, parse_symbols
 from fuzzy_pipeline.stores.store import Store
 
@@ -120,7 +120,8 @@ def _absence(store: Store, table: str, symbol: str, dates: Sequence[dt.date], ab
     """Why there is nothing, what is there, and the command that mends it."""
     lines = [f"{table} {symbol}: nothing is committed for {_listed(absent)}"]
     # The failure furthest upstream tells why; those after it only follow from it.
-    failures = [row for name in TABLES for row in store.manifest.failures(name, absent, [symbol])]
+    way = dict.fromkeys((RAW_TICKS.name, ENRICHED_TICKS.name, table))
+    failures = [row for name in way for row in store.manifest.failures(name, absent, [symbol])]
     for failure in list({row.date: row for row in reversed(failures)}.values())[:3]:
         lines.append(f"{failure.table} failed on {failure.date}: {failure.error_type}: {failure.reason}")
     others = sorted({found for found, _ in store.manifest.versions(table, absent)} - {symbol})

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypedDict
 
+from fuzzy_pipeline.query.dates import Missing
 from fuzzy_pipeline.settings import Settings, load_settings
 from fuzzy_pipeline.stores.store import Store, open_store
+
+
+class ReadOptions(TypedDict, total=False):
+    """What every reader of ticks and bars takes by name; ``get_bars`` tells what each is."""
+
+    columns: Sequence[str] | None
+    decode: bool
+    missing: Missing
+    settings: Settings | None
+    store: Store | None
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fuzzy_pipeline.errors import SettingsError
 from fuzzy_pipeline.query.dates import DateLike, Missing, asked_dates, one_symbol, stored_versions
 from fuzzy_pipeline.query.frames import KEY_DATE, Form, Keys, shown, wanted_columns
-from fuzzy_pipeline.query.opening import reading
+from fuzzy_pipeline.query.opening import ReadOptions, reading
 from fuzzy_pipeline.schema.arrays import length
 from fuzzy_pipeline.schema.columns import SYMBOL, TIMESTAMP, Column
 from fuzzy_pipeline.schema.tables import ENRICHED_TICKS, RAW_TICKS, Table
@@ -38,12 +38,8 @@ def get_ticks(
     end: DateLike | None = None,
     *,
     table: TickTable = "enriched",
-    columns: Sequence[str] | None = None,
     as_: Literal["pandas"] = "pandas",
-    decode: bool = False,
-    missing: Missing = "raise",
-    settings: Settings | None = None,
-    store: Store | None = None,
+    **options: Unpack[ReadOptions],
 ) -> pd.DataFrame: ...
 @overload
 def get_ticks(
@@ -52,12 +48,8 @@ def get_ticks(
     end: DateLike | None = None,
     *,
     table: TickTable = "enriched",
-    columns: Sequence[str] | None = None,
     as_: Literal["arrow"],
-    decode: bool = False,
-    missing: Missing = "raise",
-    settings: Settings | None = None,
-    store: Store | None = None,
+    **options: Unpack[ReadOptions],
 ) -> pa.Table: ...
 def get_ticks(
     symbol: str,

@@ -162,6 +162,8 @@ BAR_PRICES = (
     Column("typical_price", F8, "(high + low + close) / 3.", USD, nullable=True, low=0),
 )
 BAR_SPREADS = (
+    Column("quoted_tick_count", U4, "Counted ticks with a usable quote (0 < bid ≤ ask)."),
+    Column("unlocked_tick_count", U4, "Counted ticks with bid < ask."),
     Column("avg_spread", F8, "Mean spread over ticks with a usable quote (0 < bid ≤ ask).", USD, nullable=True, low=0),
     Column("avg_spread_bps", F8, "Mean of spread / midpoint × 10,000 over the same ticks.", BPS, nullable=True, low=0),
     Column(

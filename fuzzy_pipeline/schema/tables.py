@@ -5,19 +5,21 @@ Belongs here: the ``Table`` type and the table declarations. Arrow schemas come 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 
+from fuzzy_pipeline.bar_settings import FAMILY_NAMES, FamilyName
 from fuzzy_pipeline.errors import SchemaError
 from fuzzy_pipeline.schema import columns as c
 from fuzzy_pipeline.schema.arrays import Arrays, length
 from fuzzy_pipeline.schema.columns import Column
 from fuzzy_pipeline.trading_calendar import EASTERN
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised whenever a stored table changes its columns or their meaning; stamped on every store."""
 
 
@@ -130,7 +132,7 @@ BAR_COLUMNS = (
 )  # fmt: skip
 
 
-def bar_table(family: str) -> Table:
+def bar_table(family: FamilyName) -> Table:
     """The heavy table of one bar family, ``time_bars`` for ``time``: all parameters of a symbol-day in one key."""
     return Table(
         f"{family}_bars",
@@ -166,6 +168,5 @@ TICK_FLAGS = Table(
     "light",
 )
 
-TIME_BARS = bar_table("time")
-HEAVY_TABLES = (RAW_TICKS, ENRICHED_TICKS, TIME_BARS)
-LIGHT_TICK_TABLES = (QUARANTINE, OFFICIAL_PRINTS, TICK_FLAGS)
+BAR_TABLES: Mapping[FamilyName, Table] = {family: bar_table(family) for family in FAMILY_NAMES}
+HEAVY_TABLES = (RAW_TICKS, ENRICHED_TICKS, *BAR_TABLES.values())

@@ -1,74 +1,133 @@
-"""Bars of a stored symbol-day."""
+"""Bars of a stored symbol-day: all families in one pass over its ticks."""
 
 from __future__ import annotations
 
 import datetime as dt
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from fuzzy_pipeline.bar_settings import FAMILY_NAMES, FamilyName, SessionName
+from fuzzy_pipeline.bars.build import build_bars
+from fuzzy_pipeline.bars.cutting import BarFamily, SeriesState
+from fuzzy_pipeline.bars.registry import FAMILIES
 from fuzzy_pipeline.bars.series import Bars
-from fuzzy_pipeline.bars.session_ticks import TICK_COLUMNS, SessionName, counted_shares
-from fuzzy_pipeline.bars.time_bars import TimeBarRules, time_bars
+from fuzzy_pipeline.bars.session_ticks import TICK_COLUMNS, counted_shares
 from fuzzy_pipeline.errors import ConservationError
 from fuzzy_pipeline.schema.arrays import Arrays
-from fuzzy_pipeline.schema.tables import ENRICHED_TICKS, TIME_BARS
+from fuzzy_pipeline.schema.tables import BAR_TABLES, ENRICHED_TICKS
 from fuzzy_pipeline.settings import Settings
-from fuzzy_pipeline.steps.step import StepResult, derived_row
+from fuzzy_pipeline.steps.step import StepResult, Work, derived_row
 from fuzzy_pipeline.steps.workbench import Workbench
 from fuzzy_pipeline.stores.content_hash import content_hash
+from fuzzy_pipeline.stores.manifest import ManifestRow
+from fuzzy_pipeline.stores.protocol import Metadata
 
-METHOD_VERSION = 1
+_FAMILY_OF = {BAR_TABLES[name].name: name for name in FAMILY_NAMES}
 
 
 @dataclass(frozen=True, slots=True)
-class TimeBarsStep:
-    """``time_bars`` of one symbol and date, all intervals, from its enriched ticks."""
+class BuildBarsStep:
+    """Bars of one symbol and date, the families' series from its enriched ticks in one pass."""
 
-    table: str = TIME_BARS.name
+    families: tuple[FamilyName, ...] = tuple(FAMILIES)
+    name: str = "bars"
     light_tables: tuple[str, ...] = ()
     upstream: str | None = ENRICHED_TICKS.name
 
-    def fingerprint(self, settings: Settings) -> str:
-        """Method version, intervals, sessions and fill policy."""
-        return f"time_bars={METHOD_VERSION};{TimeBarRules.of(settings.bars).fingerprint}"
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """One a family."""
+        return tuple(BAR_TABLES[name].name for name in self.families)
 
-    def run(self, bench: Workbench, symbol: str, date: dt.date) -> StepResult:
-        """Read enriched ticks, build every interval, prove that no share was lost, store."""
+    def carries_state(self, table: str) -> bool:
+        """Whether the family's bars start from the state of the trading date before."""
+        return FAMILIES[_FAMILY_OF[table]].carries_state
+
+    def fingerprint(self, table: str, settings: Settings) -> str:
+        """Version of the family's rule, its series and the sessions."""
+        return FAMILIES[_FAMILY_OF[table]].fingerprint(settings.bars)
+
+    def run(self, bench: Workbench, work: Work) -> StepResult:
+        """Read enriched ticks, build the families, prove that no share was lost, store one key a family."""
         started = time.perf_counter()
-        store = bench.store
-        tick_row = store.committed(ENRICHED_TICKS, symbol, date)
-        ticks = store.read(ENRICHED_TICKS, symbol, date, columns=TICK_COLUMNS).arrays
-        rules = TimeBarRules.of(bench.settings.bars)
-        bars = time_bars(ticks, date, rules, pool=bench.pool)
-        shares = check_conservation(bars, ticks, rules.sessions, symbol, date)
-        ranges = {name: list(rows) for name, rows in bars.ranges.items()}
-        version = store.write(TIME_BARS, symbol, date, bars.columns, {"ranges": ranges, "rules": rules.fingerprint})
-        row = derived_row(
-            self,
-            bench.settings,
-            tick_row,
-            version=version,
-            rows=len(bars),
-            content_hash=content_hash(bars.columns, [column.name for column in TIME_BARS.stored], {"ranges": ranges}),
-            seconds=time.perf_counter() - started,
-        )
-        bars_by_interval = {name: stop - start for name, (start, stop) in bars.ranges.items()}
-        return StepResult(row, shown={"bars": bars_by_interval, "counted_shares": shares})
+        store, rules = bench.store, bench.settings.bars
+        ticks = store.read(
+            ENRICHED_TICKS, work.symbol, work.date, columns=TICK_COLUMNS, version=work.input.version
+        ).arrays
+        families = [_FAMILY_OF[table] for table in work.tables]
+        states = {name: _state_before(bench, FAMILIES[name], work) for name in families}
+        built = build_bars(ticks, work.date, rules, families=families, states=states, pool=bench.pool)
+        shares = check_conservation(built, ticks, rules.sessions, work.symbol, work.date)
+        rows: list[ManifestRow] = []
+        for name, bars in built.items():
+            metadata = bar_metadata(FAMILIES[name], bars)
+            table = BAR_TABLES[name]
+            version = store.write(table, work.symbol, work.date, bars.columns, metadata)
+            cold = FAMILIES[name].carries_state and not states[name]
+            # Seconds are shared out evenly: the families are built together.
+            row = derived_row(
+                self,
+                table.name,
+                bench.settings,
+                work,
+                version=version,
+                rows=len(bars),
+                content_hash=content_hash(bars.columns, [column.name for column in table.stored], metadata),
+                seconds=(time.perf_counter() - started) / len(built),
+                notes={"cold_start": _why_cold(work, table.name)} if cold else None,
+            )
+            rows.append(row)
+        counts = {name: {p: stop - start for p, (start, stop) in bars.ranges.items()} for name, bars in built.items()}
+        return StepResult(tuple(rows), shown={"bars": counts, "counted_shares": shares})
 
 
-def check_conservation(bars: Bars, ticks: Arrays, sessions: tuple[SessionName, ...], symbol: str, date: dt.date) -> int:
+def bar_metadata(family: BarFamily, bars: Bars) -> dict[str, Any]:
+    """What is stored beside a family's bars and belongs to their content: row ranges and the state carried on."""
+    metadata: dict[str, Any] = {"ranges": {name: list(rows) for name, rows in bars.ranges.items()}}
+    if family.carries_state:
+        series = {name: dict(state) for name, state in bars.state.items()}
+        metadata["state"] = {"version": family.state_version, "series": series}
+    return metadata
+
+
+def stored_state(family: BarFamily, metadata: Metadata) -> Mapping[str, SeriesState]:
+    """The state record in a key's metadata; empty when there is none of this version."""
+    record = metadata.get("state") or {}
+    return record["series"] if record.get("version") == family.state_version else {}
+
+
+def _state_before(bench: Workbench, family: BarFamily, work: Work) -> Mapping[str, SeriesState]:
+    row = work.previous.get(family.table.name)
+    if row is None:
+        return {}
+    return stored_state(family, bench.store.heavy.metadata(family.table, work.symbol, row.date, row.version))
+
+
+def _why_cold(work: Work, table: str) -> str:
+    row = work.previous.get(table)
+    return f"the state of {row.date} is of another version" if row else "the trading date before is not stored"
+
+
+def check_conservation(
+    built: Mapping[FamilyName, Bars], ticks: Arrays, sessions: tuple[SessionName, ...], symbol: str, date: dt.date
+) -> int:
     """Counted shares of the sessions, after proving that every series of bars holds exactly them.
 
     Raises
     ------
     ConservationError
-        A series has lost or doubled shares; names the symbol, date, parameter and both sums.
+        A series has lost or doubled shares; names the symbol, date, family, parameter and both sums.
     """
     shares = counted_shares(ticks, sessions)
-    for parameter, (start, stop) in bars.ranges.items():
-        held = int(np.sum(bars.columns["volume"][start:stop]))
-        if held != shares:
-            raise ConservationError(f"{symbol} {date}: {parameter} bars hold {held} shares, the ticks {shares}")
+    for name, bars in built.items():
+        for parameter, (start, stop) in bars.ranges.items():
+            held = int(np.sum(bars.columns["volume"][start:stop]))
+            if held != shares:
+                raise ConservationError(
+                    f"{symbol} {date}: {parameter} {name} bars hold {held} shares, the ticks {shares}"
+                )
     return shares

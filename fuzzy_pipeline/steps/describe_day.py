@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import time
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ from fuzzy_pipeline.schema.day_metadata import METADATA_VERSION, PHASE1_TABLE, D
 from fuzzy_pipeline.schema.records import to_table
 from fuzzy_pipeline.schema.tables import ENRICHED_TICKS
 from fuzzy_pipeline.settings import Settings
-from fuzzy_pipeline.steps.step import StepResult, derived_row
+from fuzzy_pipeline.steps.step import StepResult, Work, derived_row
 from fuzzy_pipeline.steps.workbench import Workbench
 from fuzzy_pipeline.stores.content_hash import arrow_content_hash
 from fuzzy_pipeline.stores.manifest import LIGHT_VERSION
@@ -22,27 +21,33 @@ from fuzzy_pipeline.stores.manifest import LIGHT_VERSION
 class DayMetadataPhase1Step:
     """``day_metadata_phase1`` of one symbol and date, from its enriched ticks."""
 
-    table: str = PHASE1_TABLE
+    name: str = PHASE1_TABLE
+    tables: tuple[str, ...] = (PHASE1_TABLE,)
     light_tables: tuple[str, ...] = ()
     upstream: str | None = ENRICHED_TICKS.name
 
-    def fingerprint(self, settings: Settings) -> str:  # noqa: ARG002  part of the step's interface
+    def carries_state(self, table: str) -> bool:  # noqa: ARG002  part of the step's interface
+        """No."""
+        return False
+
+    def fingerprint(self, table: str, settings: Settings) -> str:  # noqa: ARG002  part of the step's interface
         """Version of the record's definitions."""
         return f"phase1={METADATA_VERSION}"
 
-    def run(self, bench: Workbench, symbol: str, date: dt.date) -> StepResult:
+    def run(self, bench: Workbench, work: Work) -> StepResult:
         """Read enriched ticks and compute the record; the caller stores it."""
         started = time.perf_counter()
-        tick_row = bench.store.committed(ENRICHED_TICKS, symbol, date)
-        ticks = bench.store.read(ENRICHED_TICKS, symbol, date, columns=TICK_COLUMNS).arrays
-        record = to_table([day_metadata_phase1(ticks, symbol, date, pool=bench.pool)], DayMetadataPhase1)
+        symbol, date = work.symbol, work.date
+        stored = bench.store.read(ENRICHED_TICKS, symbol, date, columns=TICK_COLUMNS, version=work.input.version)
+        record = to_table([day_metadata_phase1(stored.arrays, symbol, date, pool=bench.pool)], DayMetadataPhase1)
         row = derived_row(
             self,
+            PHASE1_TABLE,
             bench.settings,
-            tick_row,
+            work,
             version=LIGHT_VERSION,
             rows=1,
             content_hash=arrow_content_hash(record),
             seconds=time.perf_counter() - started,
         )
-        return StepResult(row, light={PHASE1_TABLE: record})
+        return StepResult((row,), light={PHASE1_TABLE: record})

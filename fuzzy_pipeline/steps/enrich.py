@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import time
 from dataclasses import dataclass
 
@@ -10,7 +9,7 @@ from fuzzy_pipeline.enrichment import EnrichmentRules, enrich_day
 from fuzzy_pipeline.schema.arrays import length
 from fuzzy_pipeline.schema.tables import ENRICHED_TICKS, RAW_TICKS
 from fuzzy_pipeline.settings import Settings
-from fuzzy_pipeline.steps.step import StepResult, derived_row
+from fuzzy_pipeline.steps.step import StepResult, Work, derived_row
 from fuzzy_pipeline.steps.workbench import Workbench
 from fuzzy_pipeline.stores.content_hash import content_hash
 
@@ -21,31 +20,35 @@ METHOD_VERSION = 1
 class EnrichStep:
     """``enriched_ticks`` of one symbol and date, from its raw ticks."""
 
-    table: str = ENRICHED_TICKS.name
+    name: str = ENRICHED_TICKS.name
+    tables: tuple[str, ...] = (ENRICHED_TICKS.name,)
     light_tables: tuple[str, ...] = ()
     upstream: str | None = RAW_TICKS.name
 
-    def fingerprint(self, settings: Settings) -> str:
+    def carries_state(self, table: str) -> bool:  # noqa: ARG002  part of the step's interface
+        """No."""
+        return False
+
+    def fingerprint(self, table: str, settings: Settings) -> str:  # noqa: ARG002  part of the step's interface
         """Method version and profiles."""
         return f"enrich={METHOD_VERSION};{EnrichmentRules.of(settings).fingerprint}"
 
-    def run(self, bench: Workbench, symbol: str, date: dt.date) -> StepResult:
+    def run(self, bench: Workbench, work: Work) -> StepResult:
         """Read raw ticks, enrich, store."""
         started = time.perf_counter()
-        store = bench.store
-        raw_row = store.committed(RAW_TICKS, symbol, date)
-        raw = store.read(RAW_TICKS, symbol, date, columns=RAW_TICKS.names).arrays
+        store, symbol, date = bench.store, work.symbol, work.date
+        raw = store.read(RAW_TICKS, symbol, date, columns=RAW_TICKS.names, version=work.input.version).arrays
         rules = EnrichmentRules.of(bench.settings)
         ticks = enrich_day(raw, symbol, date, rules, pool=bench.pool)
-        names = [column.name for column in ENRICHED_TICKS.stored]
         version = store.write(ENRICHED_TICKS, symbol, date, ticks, {"rules": rules.fingerprint})
         row = derived_row(
             self,
+            ENRICHED_TICKS.name,
             bench.settings,
-            raw_row,
+            work,
             version=version,
             rows=length(ticks),
-            content_hash=content_hash(ticks, names),
+            content_hash=content_hash(ticks, [column.name for column in ENRICHED_TICKS.stored]),
             seconds=time.perf_counter() - started,
         )
-        return StepResult(row)
+        return StepResult((row,))

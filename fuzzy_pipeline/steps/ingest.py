@@ -26,7 +26,7 @@ from fuzzy_pipeline.schema.tables import (
     arrow_schema,
 )
 from fuzzy_pipeline.settings import Settings
-from fuzzy_pipeline.steps.step import StepResult, input_hash
+from fuzzy_pipeline.steps.step import StepResult, Work, input_hash
 from fuzzy_pipeline.steps.workbench import Workbench
 from fuzzy_pipeline.stores.content_hash import content_hash
 from fuzzy_pipeline.stores.manifest import ManifestRow
@@ -40,18 +40,23 @@ FLAG_ROWS_KEPT = 100
 class IngestStep:
     """``raw_ticks`` of one symbol and date, from the source of the settings."""
 
-    table: str = RAW_TICKS.name
+    name: str = RAW_TICKS.name
+    tables: tuple[str, ...] = (RAW_TICKS.name,)
     light_tables: tuple[str, ...] = (QUARANTINE.name, OFFICIAL_PRINTS.name, TICK_FLAGS.name)
     upstream: str | None = None
 
-    def fingerprint(self, settings: Settings) -> str:
+    def carries_state(self, table: str) -> bool:  # noqa: ARG002  part of the step's interface
+        """No."""
+        return False
+
+    def fingerprint(self, table: str, settings: Settings) -> str:  # noqa: ARG002  part of the step's interface
         """Method version, source, condition profile and ingest rules."""
         return (
             f"ingest={METHOD_VERSION};source={_source_name(settings)};conditions={settings.condition_profile};"
             f"rules={settings.ingest.model_dump_json()}"
         )
 
-    def run(self, bench: Workbench, symbol: str, date: dt.date) -> StepResult:
+    def run(self, bench: Workbench, work: Work) -> StepResult:
         """Fetch, validate, store.
 
         Raises
@@ -64,7 +69,7 @@ class IngestStep:
             The store holds data of the other kind.
         """
         started = time.perf_counter()
-        settings = bench.settings
+        settings, symbol, date = bench.settings, work.symbol, work.date
         store = bench.store_for_ingest()
         fetched = bench.source.fetch_ticks(symbol, date)
         if length(fetched.columns) == 0:
@@ -81,14 +86,14 @@ class IngestStep:
             {"source": fetched.source, "detail": fetched.detail, "kind": fetched.kind, "ingest_id": ingest_id},
         )  # fmt: skip
         row = ManifestRow(
-            table=self.table,
+            table=RAW_TICKS.name,
             symbol=symbol,
             date=date,
             kind=fetched.kind,
             version=version,
             rows=checked.rows_kept,
             content_hash=content_hash(checked.ticks, RAW_TICKS.names),
-            input_hash=input_hash(self.fingerprint(settings), ""),
+            input_hash=input_hash(self.fingerprint(RAW_TICKS.name, settings), None),
             source=fetched.source,
             source_detail=fetched.detail,
             ingest_id=ingest_id,
@@ -103,7 +108,7 @@ class IngestStep:
             committed_at=now_eastern(),
             notes=dict(fetched.notes),
         )
-        return StepResult(row, light_tables(checked, symbol, date, ingest_id), _shown(checked))
+        return StepResult((row,), light_tables(checked, symbol, date, ingest_id), _shown(checked))
 
 
 def _source_name(settings: Settings) -> str:

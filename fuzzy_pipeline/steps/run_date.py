@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -13,9 +13,9 @@ import pyarrow as pa
 
 from fuzzy_pipeline import trading_calendar
 from fuzzy_pipeline.engine import Engine, ItemFailure
-from fuzzy_pipeline.errors import NotStoredError, SymbolDaysFailed
+from fuzzy_pipeline.errors import CalendarError, NotStoredError, SymbolDaysFailed
 from fuzzy_pipeline.settings import Settings
-from fuzzy_pipeline.steps.step import Step, StepResult, is_current
+from fuzzy_pipeline.steps.step import Step, StepResult, Work, is_current
 from fuzzy_pipeline.steps.workbench import workbench
 from fuzzy_pipeline.stores.manifest import FailureRow, ManifestRow
 from fuzzy_pipeline.stores.store import Store
@@ -30,37 +30,36 @@ COMMIT_EVERY_S = 2.0
 class DateReport:
     """What a step did to the symbols of a date."""
 
-    table: str
+    tables: tuple[str, ...]
     date: dt.date
     committed: list[StepResult] = field(default_factory=list)
     skipped: list[ManifestRow] = field(default_factory=list)
     failed: dict[str, ItemFailure] = field(default_factory=dict)
     seconds: float = 0.0
 
-    @property
-    def rows(self) -> list[ManifestRow]:
-        """Manifest rows of every symbol that is stored, whether now or before, by symbol."""
-        return sorted([*(result.row for result in self.committed), *self.skipped], key=lambda row: row.symbol)
+    def rows(self, table: str) -> list[ManifestRow]:
+        """Manifest rows of every symbol that is stored in a table, whether now or before, by symbol."""
+        made = [row for result in self.committed for row in result.rows]
+        return sorted((row for row in (*made, *self.skipped) if row.table == table), key=lambda row: row.symbol)
 
-    @property
-    def rows_processed(self) -> int:
-        """Input rows worked on in this run."""
-        return sum(result.row.rows_in for result in self.committed)
+    def computed(self, table: str) -> list[ManifestRow]:
+        """Manifest rows of the symbols computed in this run."""
+        return [row for result in self.committed for row in result.rows if row.table == table]
 
     def raise_if_failed(self) -> None:
         """Raise ``SymbolDaysFailed`` naming each failed symbol and its reason."""
         if self.failed:
             lines = [f"  {symbol}: {failure.error_type}: {failure.reason}" for symbol, failure in self.failed.items()]
-            stored = len(self.rows)
+            stored = {row.symbol for table in self.tables for row in self.rows(table)} - set(self.failed)
             raise SymbolDaysFailed(
-                f"{self.table} {self.date}: {len(lines)} of {len(lines) + stored} symbols failed, {stored} are stored\n"
-                + "\n".join(lines)
+                f"{', '.join(self.tables)} {self.date}: {len(lines)} of {len(lines) + len(stored)} symbols failed, "
+                f"{len(stored)} are stored\n" + "\n".join(lines)
             )
 
 
-def run_symbol(step: Step, settings: Settings, date: dt.date, symbol: str) -> StepResult:
+def run_symbol(step: Step, settings: Settings, work: Work) -> StepResult:
     """One symbol's work in this process: what the engine maps."""
-    return step.run(workbench(settings), symbol, date)
+    return step.run(workbench(settings), work)
 
 
 def run_date(
@@ -70,13 +69,14 @@ def run_date(
     settings: Settings,
     engine: Engine,
     *,
+    tables: Sequence[str] | None = None,
     force: bool = False,
 ) -> DateReport:
-    """Run a step for the symbols of a date.
+    """Run a step for the symbols of a date, for all its tables or some.
 
-    What is stored and was made from the present input and settings is skipped, unless ``force``. Failures are kept
-    in the store with their reasons; nothing of a failed symbol is committed. Every symbol done is logged, with
-    ``progress`` (table, date, done, of how many) on the record for progress bars.
+    What is stored and was made from the present input, settings and state is skipped, unless ``force``. Failures are
+    kept in the store with their reasons; nothing of a failed symbol is committed. Every symbol done is logged, with
+    ``progress`` (step, date, done, of how many) on the record for progress bars.
 
     Raises
     ------
@@ -88,47 +88,54 @@ def run_date(
     trading_calendar.session(date)
     started = time.perf_counter()
     bench = workbench(settings)
-    store = bench.store_for_ingest() if step.upstream is None else bench.store
-    report = DateReport(step.table, date)
-    todo = _plan(step, settings, store, date, symbols, force, report)
-    batch: list[StepResult] = []
-    last_commit = time.monotonic()
-    function = partial(run_symbol, step, _settings_of_one_worker(settings, engine), date)
-    try:
-        for done, outcome in enumerate(engine.map(function, todo), start=1):
-            if outcome.value is not None:
-                batch.append(outcome.value)
-            elif outcome.failure is not None:
-                report.failed[outcome.item] = outcome.failure
-                log.error("%s %s %s failed\n%s", step.table, outcome.item, date, outcome.failure.traceback)
-            log.info(
-                "%s %s: %s (%d of %d)", step.table, date, outcome.item, done, len(todo),
-                extra={"progress": (step.table, date, done, len(todo))},
-            )  # fmt: skip
-            if time.monotonic() - last_commit > COMMIT_EVERY_S:
-                _commit(step, store, date, batch, report)
-                batch, last_commit = [], time.monotonic()
-        _commit(step, store, date, batch, report)
-    finally:
-        # Also when a commit failed (a full disk): why symbols failed must not be lost with it.
-        _record_failures(step, store, date, report)
+    report = DateReport(tuple(step.tables if tables is None else tables), date)
+    held = bench.store if step.upstream is not None else bench.store_if_any()
+    todo = _plan(step, settings, held, symbols, force, report)
+    if todo or report.failed or held is None:
+        # Only now is a source opened: a date that is complete needs none.
+        store = bench.store_for_ingest() if step.upstream is None else bench.store
+        _work_off(step, settings, engine, store, todo, report)
     report.seconds = time.perf_counter() - started
     return report
 
 
+def _work_off(
+    step: Step, settings: Settings, engine: Engine, store: Store, todo: Sequence[Work], report: DateReport
+) -> None:
+    """Map the work, commit results as they come, keep failures."""
+    batch: list[StepResult] = []
+    last_commit = time.monotonic()
+    function = partial(run_symbol, step, _settings_of_one_worker(settings, engine))
+    try:
+        for done, outcome in enumerate(engine.map(function, todo), start=1):
+            symbol = outcome.item.symbol
+            if outcome.value is not None:
+                batch.append(outcome.value)
+            elif outcome.failure is not None:
+                report.failed[symbol] = outcome.failure
+                log.error("%s %s %s failed\n%s", step.name, symbol, report.date, outcome.failure.traceback)
+            log.info(
+                "%s %s: %s (%d of %d)", step.name, report.date, symbol, done, len(todo),
+                extra={"progress": (step.name, report.date, done, len(todo))},
+            )  # fmt: skip
+            if time.monotonic() - last_commit > COMMIT_EVERY_S:
+                _commit(store, batch, report)
+                batch, last_commit = [], time.monotonic()
+        _commit(store, batch, report)
+    finally:
+        # Also when a commit failed (a full disk): why symbols failed must not be lost with it.
+        _record_failures(store, report)
+
+
 def _plan(
-    step: Step,
-    settings: Settings,
-    store: Store,
-    date: dt.date,
-    symbols: Sequence[str],
-    force: bool,
-    report: DateReport,
-) -> list[str]:
-    """Symbols to work on; skipped ones and those without input go into the report."""
-    held = {row.symbol: row for row in store.manifest.rows(step.table, [date], symbols)}
-    for symbol in _torn(step, store, date, held):
-        del held[symbol]
+    step: Step, settings: Settings, store: Store | None, symbols: Sequence[str], force: bool, report: DateReport
+) -> list[Work]:
+    """What is to be worked on, largest first; what is current and what lacks its input goes into the report."""
+    date = report.date
+    if store is None:
+        return [Work(symbol, date, report.tables) for symbol in symbols]
+    held = _held(step, store, date, symbols, report.tables)
+    before = _rows_before(step, store, date, symbols, report.tables)
     inputs: dict[str, ManifestRow] = {}
     failed: dict[str, FailureRow] = {}
     if step.upstream is not None:
@@ -136,27 +143,56 @@ def _plan(
         failed = {row.symbol: row for row in store.manifest.failures(step.upstream, [date], symbols)}
     todo = []
     for symbol in symbols:
+        upstream = inputs.get(symbol)
         # An input that could not be renewed is no input, though its older version is still there to be read.
-        if step.upstream is not None and (symbol not in inputs or symbol in failed):
+        if step.upstream is not None and (upstream is None or symbol in failed):
             report.failed[symbol] = _missing_input(step, date, symbol, failed.get(symbol))
-        elif not force and is_current(step, settings, held.get(symbol), inputs.get(symbol)):
-            report.skipped.append(held[symbol])
-        else:
-            todo.append(symbol)
-    store.manifest.clear_failures(step.table, date, [row.symbol for row in report.skipped])
-    # Longest first, so that the last worker is not left alone with the largest.
-    return sorted(todo, key=lambda symbol: inputs[symbol].rows if symbol in inputs else 0, reverse=True)
+            continue
+        previous = {table: rows[symbol] for table, rows in before.items() if symbol in rows}
+        rows = {table: held[table].get(symbol) for table in report.tables}
+        stale = tuple(
+            table
+            for table, row in rows.items()
+            if force or not is_current(step, settings, row, upstream, previous.get(table))
+        )
+        report.skipped.extend(row for table, row in rows.items() if row is not None and table not in stale)
+        if stale:
+            todo.append(Work(symbol, date, stale, upstream, {t: row for t, row in previous.items() if t in stale}))
+    for table in report.tables:
+        store.manifest.clear_failures(table, date, [row.symbol for row in report.skipped if row.table == table])
+    # Largest first, so that the last worker is not left alone with it.
+    return sorted(todo, key=lambda work: work.upstream.rows if work.upstream else 0, reverse=True)
 
 
-def _torn(step: Step, store: Store, date: dt.date, held: Mapping[str, ManifestRow]) -> set[str]:
-    """Symbols whose light rows come from another ingest than their manifest row: a run was killed between the two."""
-    torn: set[str] = set()
-    for table in step.light_tables:
-        rows = store.light.read(table, dates=[date], symbols=list(held))
-        for row in rows.select(["symbol", "ingest_id"]).to_pylist() if rows is not None else []:
-            if row["ingest_id"] != held[row["symbol"]].ingest_id:
-                torn.add(row["symbol"])
-    return torn
+def _held(
+    step: Step, store: Store, date: dt.date, symbols: Sequence[str], tables: Sequence[str]
+) -> dict[str, dict[str, ManifestRow]]:
+    """Committed rows by table and symbol, without those whose light rows come from another ingest.
+
+    Such a symbol is torn: a run was killed between writing the light rows and the manifest.
+    """
+    held = {table: {row.symbol: row for row in store.manifest.rows(table, [date], symbols)} for table in tables}
+    for rows in held.values():
+        for light in step.light_tables:
+            found = store.light.read(light, dates=[date], symbols=list(rows))
+            for row in found.select(["symbol", "ingest_id"]).to_pylist() if found is not None else []:
+                if row["symbol"] in rows and row["ingest_id"] != rows[row["symbol"]].ingest_id:
+                    del rows[row["symbol"]]
+    return held
+
+
+def _rows_before(
+    step: Step, store: Store, date: dt.date, symbols: Sequence[str], tables: Sequence[str]
+) -> dict[str, dict[str, ManifestRow]]:
+    """Rows of the trading date before, by table and symbol, for the tables that carry state."""
+    carrying = [table for table in tables if step.carries_state(table)]
+    if not carrying:
+        return {}
+    try:
+        before = trading_calendar.previous_trading_date(date)
+    except CalendarError:  # the calendar begins with this date
+        return {}
+    return {table: {row.symbol: row for row in store.manifest.rows(table, [before], symbols)} for table in carrying}
 
 
 def _missing_input(step: Step, date: dt.date, symbol: str, failed: FailureRow | None) -> ItemFailure:
@@ -171,32 +207,35 @@ def _settings_of_one_worker(settings: Settings, engine: Engine) -> Settings:
     return settings.model_copy(update={"iqfeed": settings.iqfeed.model_copy(update={"requests_per_second": share})})
 
 
-def _commit(step: Step, store: Store, date: dt.date, batch: Sequence[StepResult], report: DateReport) -> None:
+def _commit(store: Store, batch: Sequence[StepResult], report: DateReport) -> None:
     """Light rows first, the manifest last: what has no manifest row does not exist."""
     if not batch:
         return
-    symbols = [result.row.symbol for result in batch]
-    for table in sorted({name for result in batch for name in result.light}):
-        rows = pa.concat_tables([result.light[table] for result in batch if table in result.light])
-        store.light.replace_symbols(table, date, rows, symbols)
-    store.manifest.commit(step.table, date, [result.row for result in batch])
-    store.manifest.clear_failures(step.table, date, symbols)
+    symbols = [result.rows[0].symbol for result in batch]
+    for light in sorted({name for result in batch for name in result.light}):
+        rows = pa.concat_tables([result.light[light] for result in batch if light in result.light])
+        store.light.replace_symbols(light, report.date, rows, symbols)
+    for table in report.tables:
+        made = [row for result in batch for row in result.rows if row.table == table]
+        store.manifest.commit(table, report.date, made)
+        store.manifest.clear_failures(table, report.date, [row.symbol for row in made])
     report.committed.extend(batch)
 
 
-def _record_failures(step: Step, store: Store, date: dt.date, report: DateReport) -> None:
+def _record_failures(store: Store, report: DateReport) -> None:
     failed_at = trading_calendar.now_eastern()
     store.manifest.record_failures(
-        date,
+        report.date,
         [
             FailureRow(
-                table=step.table,
+                table=table,
                 symbol=symbol,
-                date=date,
+                date=report.date,
                 reason=failure.reason,
                 error_type=failure.error_type,
                 failed_at=failed_at,
             )
+            for table in report.tables
             for symbol, failure in report.failed.items()
         ],
     )

@@ -10,6 +10,7 @@ import os
 from functools import cached_property
 
 from fuzzy_pipeline.buffers import BufferPool
+from fuzzy_pipeline.errors import NotStoredError
 from fuzzy_pipeline.schema.tables import HEAVY_TABLES
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.sources.opening import open_source
@@ -36,6 +37,13 @@ class Workbench:
         if self._store is None:
             self._store = open_store(self.settings)
         return self._store
+
+    def store_if_any(self) -> Store | None:
+        """The store, None when there is none yet."""
+        try:
+            return self.store
+        except NotStoredError:
+            return None
 
     def store_for_ingest(self) -> Store:
         """The store, created with the source's kind when there is none.

@@ -103,10 +103,12 @@ class Store:
         *,
         columns: Sequence[str] | None = None,
         rows: tuple[int, int] | None = None,
+        version: int | None = None,
     ) -> StoredArrays:
         """The committed version of a heavy key: all stored columns, or those named, in that order.
 
-        Named ``date`` and ``symbol`` columns are attached from the key.
+        Named ``date`` and ``symbol`` columns are attached from the key. Whoever has looked up the manifest row names
+        its ``version``: then exactly that one is read, whatever is committed meanwhile.
 
         Raises
         ------
@@ -115,7 +117,7 @@ class Store:
         SchemaError
             The table has no such column.
         """
-        version = self.committed(table, symbol, date).version
+        version = self.committed(table, symbol, date).version if version is None else version
         asked = None if columns is None else [name for name in columns if not table.column(name).from_key]
         found = self.heavy.read(table, symbol, date, version, columns=_measurable(table, asked), rows=rows)
         if columns is None:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fuzzy_pipeline.bars.time_bars import TimeBarRules, time_bars
+from fuzzy_pipeline.bar_settings import BarSettings
+from fuzzy_pipeline.bars.build import build_bars
 from fuzzy_pipeline.enrichment import EnrichmentRules, enrich_day
 from fuzzy_pipeline.quality.validation import HARD_RULES, validate_ticks
 from fuzzy_pipeline.schema.codes import Participant, Session
@@ -90,7 +91,7 @@ def enriched(profile: EligibilityProfile = "iqfeed") -> dict[str, NDArray[Any]]:
 
 
 def bar(profile: EligibilityProfile, row: int) -> dict[str, Any]:
-    bars = time_bars(enriched(profile), DATE, TimeBarRules(intervals=("1m",)))
+    bars = build_bars(enriched(profile), DATE, BarSettings(intervals=("1m",)), families=("time",))["time"]
     return {name: values[row] for name, values in bars.columns.items()}
 
 

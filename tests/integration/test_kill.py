@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fuzzy_pipeline.schema.tables import HEAVY_TABLES, RAW_TICKS, TIME_BARS
+from fuzzy_pipeline.schema.tables import BAR_TABLES, HEAVY_TABLES, RAW_TICKS
 from fuzzy_pipeline.settings import Settings, load_settings
 from fuzzy_pipeline.steps.workbench import close_workbenches, workbench
 from fuzzy_pipeline.stores.content_hash import content_hash
@@ -49,7 +49,7 @@ def hashes(settings: Settings) -> dict[tuple[str, str], str]:
             table = heavy[row.table]
             names = table.names if row.table == RAW_TICKS.name else [column.name for column in table.stored]
             found = store.read(table, row.symbol, row.date, columns=names)
-            context = {"ranges": found.metadata["ranges"]} if row.table == TIME_BARS.name else None
+            context = {"ranges": found.metadata["ranges"]} if row.table == BAR_TABLES["time"].name else None
             assert content_hash(found.arrays, names, context) == row.content_hash
     close_workbenches()
     return {(row.table, row.symbol): row.content_hash for row in rows}

@@ -11,14 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fuzzy_pipeline.bar_settings import BarSettings
+from fuzzy_pipeline.bars.build import build_bars
 from fuzzy_pipeline.bars.series import Bars
 from fuzzy_pipeline.bars.session_ticks import counted_shares
-from fuzzy_pipeline.bars.time_bars import TimeBarRules, time_bars
 from fuzzy_pipeline.engine import InlineEngine
-from fuzzy_pipeline.schema.tables import ENRICHED_TICKS, RAW_TICKS, TIME_BARS
+from fuzzy_pipeline.schema.tables import BAR_TABLES, ENRICHED_TICKS, RAW_TICKS
 from fuzzy_pipeline.settings import Settings, load_settings
 from fuzzy_pipeline.sources.files import FilesSource
-from fuzzy_pipeline.steps.build_bars import TimeBarsStep
+from fuzzy_pipeline.steps.build_bars import BuildBarsStep
 from fuzzy_pipeline.steps.describe_day import DayMetadataPhase1Step
 from fuzzy_pipeline.steps.enrich import EnrichStep
 from fuzzy_pipeline.steps.ingest import IngestStep
@@ -42,7 +43,7 @@ def real(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         for date in source.dates(symbol):
             dates.setdefault(date, []).append(symbol)
     for date, symbols in sorted(dates.items()):
-        for step in (IngestStep(), EnrichStep(), TimeBarsStep(), DayMetadataPhase1Step()):
+        for step in (IngestStep(), EnrichStep(), BuildBarsStep(), DayMetadataPhase1Step()):
             run_date(step, date, symbols, settings, InlineEngine()).raise_if_failed()
     yield settings
     close_workbenches()
@@ -67,10 +68,10 @@ def test_ticks_in_are_enriched_quarantined_and_official_for_every_symbol_and_dat
 
 def test_bars_of_every_interval_hold_the_counted_shares_for_every_symbol_and_date(real: Settings) -> None:
     store = workbench(real).store
-    for row in store.manifest.rows(TIME_BARS.name):
+    for row in store.manifest.rows(BAR_TABLES["time"].name):
         ticks = store.read(ENRICHED_TICKS, row.symbol, row.date, columns=["size", "session", "counts_volume"]).arrays
         shares = counted_shares(ticks, ("regular",))
-        stored = store.read(TIME_BARS, row.symbol, row.date)
+        stored = store.read(BAR_TABLES["time"], row.symbol, row.date)
         assert len(stored.metadata["ranges"]) == 16
         bars = Bars(stored.arrays, {name: (a, b) for name, (a, b) in stored.metadata["ranges"].items()})
         for parameter in bars.ranges:
@@ -87,7 +88,9 @@ def test_one_second_bars_equal_iqfeeds_own_in_every_bar(real: Settings, shared_d
     with (shared_data / "reference_bars" / "NEPT_iqfeed_1s.csv").open(newline="") as file:
         expected = [row for row in csv.DictReader(file) if row["timestamp"].startswith(str(date))]
     ticks = workbench(real).store.read(ENRICHED_TICKS, "NEPT", date).arrays
-    bars = time_bars(ticks, date, TimeBarRules(("1s",), sessions=("all",))).of("1s")
+    bars = build_bars(ticks, date, BarSettings(intervals=("1s",), sessions=("all",)), families=("time",))["time"].of(
+        "1s"
+    )
     priced = bars["qualified_tick_count"] > 0
     second = (bars["bar_start"].astype(np.int64)[priced] - midnight_utc_ns(date)) // 1_000_000_000
     clock = [f"{date} {s // 3600:02d}:{s % 3600 // 60:02d}:{s % 60:02d}" for s in second.tolist()]
@@ -112,7 +115,9 @@ def test_minute_volumes_agree_with_independent_bars_of_the_same_tape(real: Setti
         if row.date.year != 2013:
             continue
         ticks = store.read(ENRICHED_TICKS, row.symbol, row.date).arrays
-        bars = time_bars(ticks, row.date, TimeBarRules(("1m",), sessions=("all",))).of("1m")
+        bars = build_bars(ticks, row.date, BarSettings(intervals=("1m",), sessions=("all",)), families=("time",))[
+            "time"
+        ].of("1m")
         time_us = (bars["bar_start"].astype(np.int64) - midnight_utc_ns(row.date)) // 1000
         for start, volume in zip(time_us.tolist(), bars["volume"].tolist(), strict=True):
             expected = volumes.get((row.symbol, str(row.date), start))

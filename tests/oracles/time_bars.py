@@ -133,8 +133,9 @@ def bar_columns(ticks: list[Tick], start: int, end: int, session: BarSession) ->
     bar["avg_trade_size"] = bar["volume"] / bar["tick_count"]
     bar["trade_frequency"] = bar["tick_count"] / minutes
     changes = sum(tick["quote_changed"] for tick in ticks)
-    quoted = any(0 < tick["bid"] <= tick["ask"] for tick in ticks)
-    bar["quote_intensity"] = changes / (minutes * 60) if quoted else NAN
+    bar["quoted_tick_count"] = sum(0 < tick["bid"] <= tick["ask"] for tick in ticks)
+    bar["unlocked_tick_count"] = sum(0 < tick["bid"] < tick["ask"] for tick in ticks)
+    bar["quote_intensity"] = changes / (minutes * 60) if bar["quoted_tick_count"] else NAN
     bar |= participant_columns(ticks, bar["volume"])
     bar |= timing_columns(ticks, start, end, session)
     bar |= shape_columns(bar)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from fuzzy_pipeline.bar_settings import interval_seconds
 from fuzzy_pipeline.errors import SettingsError
-from fuzzy_pipeline.settings import Settings, interval_seconds, load_settings, parse_symbols
+from fuzzy_pipeline.settings import Settings, load_settings, parse_symbols
 
 
 @pytest.fixture(autouse=True)
@@ -43,8 +44,19 @@ def test_the_env_file_of_the_home_wins_over_that_of_the_working_directory_and_lo
         ("FUZZY_SYMBOLS", "AAPL,not a ticker!", "not tickers"),
         ("FUZZY_SYMBOLS", " ", "name at least one symbol"),
         ("FUZZY_BARS", '{"intervals": ["90x"]}', "'90x' is no interval"),
-        ("FUZZY_BARS", '{"intervals": ["60s", "1m"]}', "two intervals have the same length"),
+        ("FUZZY_BARS", '{"intervals": ["60s", "1m"]}', "60s and 1m are the same"),
         ("FUZZY_BARS", '{"sessions": ["all", "pre"]}', "stands alone"),
+        ("FUZZY_BARS", '{"families": ["tock"]}', "FUZZY_BARS__FAMILIES"),
+        ("FUZZY_BARS", '{"tick": {"series": ["0"]}}', "'0' is no amount"),
+        ("FUZZY_BARS", '{"volume": {"series": ["5k", "5000"]}}', "5k and 5000 are the same"),
+        ("FUZZY_BARS", '{"dollar": {"series": ["$5"]}}', "'.5' is no amount"),
+        ("FUZZY_BARS", '{"imbalance": {"series": ["ewma_10k"]}}', "no series of imbalance bars"),
+        ("FUZZY_BARS", '{"imbalance": {"series": ["ratio_volume_100"]}}', "percentage below 100"),
+        ("FUZZY_BARS", '{"imbalance": {"min_expected_ticks": 9000}}', "is not below max_expected_ticks"),
+        ("FUZZY_BARS", '{"run": {"series": ["shares"]}}', "no series of run bars"),
+        ("FUZZY_BARS", '{"volatility": {"series": ["25"]}}', "no volatility"),
+        ("FUZZY_BARS", '{"range": {"series": ["0.00001"]}}', "no price distance"),
+        ("FUZZY_BARS", '{"renko": {"series": []}}', "name at least one"),
         ("FUZZY_BARS", '{"sessions": ["pre", "pre"]}', "named twice"),
         ("FUZZY_BARS", '{"intervalls": ["1m"]}', "Extra inputs"),
         ("FUZZY_SOURCE", "yahoo", "FUZZY_SOURCE"),

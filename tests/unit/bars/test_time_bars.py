@@ -12,13 +12,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from fuzzy_pipeline.bar_settings import DEFAULT_INTERVALS, BarSettings, interval_seconds
+from fuzzy_pipeline.bars.build import build_bars
+from fuzzy_pipeline.bars.series import Bars
 from fuzzy_pipeline.bars.session_ticks import counted_shares, session_ticks
 from fuzzy_pipeline.bars.sums import sum_series
-from fuzzy_pipeline.bars.time_bars import TimeBarRules, time_bar_ends, time_bars
+from fuzzy_pipeline.bars.time_bars import time_bar_ends
 from fuzzy_pipeline.enrichment import EnrichmentRules, enrich_day
 from fuzzy_pipeline.schema.codes import CloseReason
-from fuzzy_pipeline.schema.tables import TIME_BARS, check_arrays
-from fuzzy_pipeline.settings import DEFAULT_INTERVALS, interval_seconds
+from fuzzy_pipeline.schema.tables import BAR_TABLES, check_arrays
 from tests.oracles import time_bars as plain
 from tests.unit.enrichment.raw_ticks import HALF_DAY, TUESDAY, clock, raw_ticks
 
@@ -29,10 +31,14 @@ def enriched(price: list[float], *, date: dt.date = TUESDAY, **given: Any) -> di
     return enrich_day(raw_ticks(price, date=date, **given), "TEST", date)
 
 
+def time_bars(ticks: dict[str, NDArray[Any]], date: dt.date, rules: BarSettings | None = None) -> Bars:
+    return build_bars(ticks, date, rules, families=("time",))["time"]
+
+
 def series(
     ticks: dict[str, NDArray[Any]], interval: str, date: dt.date = TUESDAY, **rules: Any
 ) -> dict[str, list[Any]]:
-    bars = time_bars(ticks, date, TimeBarRules((interval,), **rules)).of(interval)
+    bars = time_bars(ticks, date, BarSettings(intervals=(interval,), **rules)).of(interval)
     return {name: array.tolist() for name, array in bars.items()}
 
 
@@ -68,7 +74,7 @@ def test_the_closing_auction_joins_the_last_window_though_it_is_stamped_after_th
 
 def test_windows_end_with_the_half_day() -> None:
     ticks = enriched([10.0, 10.1], date=HALF_DAY, time=["12:30:00", "12:59:59"])
-    bars = time_bars(ticks, HALF_DAY, TimeBarRules(("1h", "1d")))
+    bars = time_bars(ticks, HALF_DAY, BarSettings(intervals=("1h", "1d")))
     hour, day = bars.of("1h"), bars.of("1d")
     # 12:30-13:00 is half of the fourth window from 09:30.
     assert hour["bar_start"][0] == np.datetime64("2025-11-28T17:30")
@@ -169,7 +175,7 @@ def test_all_is_one_session_on_the_clock() -> None:
 def test_a_session_without_ticks_has_no_bars() -> None:
     bars = time_bars(enriched([10.0], time=["08:00:00"]), TUESDAY)
     assert len(bars) == 0
-    check_arrays(TIME_BARS, bars.columns, "no ticks")
+    check_arrays(BAR_TABLES["time"], bars.columns, "no ticks")
 
 
 PRICES = st.integers(min_value=990, max_value=1010).map(lambda cents: cents / 100)
@@ -207,9 +213,9 @@ def test_every_column_equals_the_plain_twin(raw: dict[str, NDArray[Any]], interv
     ticks = enrich_day(raw, "TEST", TUESDAY)
     expected = plain.time_bars(ticks, TUESDAY, interval_seconds(interval), (session,))
     # Beside another series, so that atoms are merged.
-    bars = time_bars(ticks, TUESDAY, TimeBarRules(("1s", interval), sessions=(session,))).of(interval)
+    bars = time_bars(ticks, TUESDAY, BarSettings(intervals=("1s", interval), sessions=(session,))).of(interval)
     assert len(bars["bar_index"]) == len(expected)
-    for name in TIME_BARS.names:
+    for name in BAR_TABLES["time"].names:
         if name in ("symbol", "family", "parameter"):
             continue
         got = bars[name].astype(np.int64) if bars[name].dtype.kind == "M" else bars[name]
@@ -243,7 +249,7 @@ def test_a_closed_bar_never_changes_when_ticks_arrive(raw: dict[str, NDArray[Any
     cut = max(len(raw["last"]) - more, 1)
     early = enrich_day({name: array[:cut].copy() for name, array in raw.items()}, "TEST", TUESDAY)
     late = enrich_day(raw, "TEST", TUESDAY)
-    closed, final = (time_bars(ticks, TUESDAY, TimeBarRules(("5s",))).of("5s") for ticks in (early, late))
+    closed, final = (time_bars(ticks, TUESDAY, BarSettings(intervals=("5s",))).of("5s") for ticks in (early, late))
     still_open = 1  # the last bar may still take ticks; auction prints may also join it
     for name in ("bar_start", "open", "high", "low", "close", "volume", "vwap", "buy_volume"):
         before = closed[name][: len(closed[name]) - still_open]

@@ -15,7 +15,7 @@ from fuzzy_pipeline.cli import demo
 from fuzzy_pipeline.cli.run import last_partition_date
 from fuzzy_pipeline.engine import InlineEngine
 from fuzzy_pipeline.settings import Settings
-from fuzzy_pipeline.steps.build_bars import TimeBarsStep
+from fuzzy_pipeline.steps.build_bars import BuildBarsStep
 from fuzzy_pipeline.steps.describe_day import DayMetadataPhase1Step
 from fuzzy_pipeline.steps.enrich import EnrichStep
 from fuzzy_pipeline.steps.ingest import IngestStep
@@ -42,7 +42,7 @@ class Launcher:
     ) -> SimpleNamespace:
         self.asked.append((date, tuple(symbols), tuple(assets), force))
         failed = bool(self.error)
-        for step in () if failed else (IngestStep(), EnrichStep(), TimeBarsStep(), DayMetadataPhase1Step()):
+        for step in () if failed else (IngestStep(), EnrichStep(), BuildBarsStep(), DayMetadataPhase1Step()):
             report = run_date(step, date, symbols or settings.symbols, settings, InlineEngine(), force=force)
             failed = failed or bool(report.failed)
         return SimpleNamespace(success=not failed, run_id="0123456789", error=self.error, seconds=1.0)

@@ -16,7 +16,7 @@ def test_a_mark_per_symbol_and_date_with_counts_and_reasons(fuzzy: Fuzzy) -> Non
     assert result.exit_code == 0
     assert _line(result.output, "SPY") == ["M"] * 7 + ["C"] * 3  # ten dates up to 2025-11-28
     assert _line(result.output, EMPTY) == ["M"] * 7 + ["F", "M", "M"]
-    assert "C complete: 6   P partial: 0   F failed: 1   M missing: 23" in result.output
+    assert "C complete: 6   S stale: 0   P partial: 0   F failed: 1   M missing: 23" in result.output
     assert f"failed: 2025-11-25 {EMPTY} raw_ticks: NoDataError" in result.stderr
 
 

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from fuzzy_pipeline.schema.tables import ENRICHED_TICKS, HEAVY_TABLES, RAW_TICKS, TIME_BARS, Table
+from fuzzy_pipeline.schema.tables import BAR_TABLES, ENRICHED_TICKS, HEAVY_TABLES, RAW_TICKS, Table
 from fuzzy_pipeline.stores.manifest import FailureRow, ManifestRow
 from fuzzy_pipeline.stores.memory import memory_store
 from fuzzy_pipeline.stores.store import Store
@@ -55,22 +55,30 @@ def put_bars(store: Store, date: dt.date, close: Sequence[float], ranges: Mappin
     """Write SPY's bars, one ending every minute from 14:31 UTC on; the version written."""
     first = np.datetime64(f"{date}T14:31", "ns")
     ends = first + np.arange(len(close)) * np.timedelta64(60, "s")
-    bars = arrays_of(TIME_BARS, len(close), close=close, timestamp=ends, bar_start=ends - np.timedelta64(60, "s"))
+    bars = arrays_of(
+        BAR_TABLES["time"], len(close), close=close, timestamp=ends, bar_start=ends - np.timedelta64(60, "s")
+    )
     bars["theta"][:] = np.nan
     bars["first_tick_time"][:] = np.datetime64("NaT")
-    return store.write(TIME_BARS, "SPY", date, bars, {"ranges": {name: list(rows) for name, rows in ranges.items()}})
+    return store.write(
+        BAR_TABLES["time"], "SPY", date, bars, {"ranges": {name: list(rows) for name, rows in ranges.items()}}
+    )
 
 
 def hand_made_store() -> Store:
     """The store this page describes."""
     store = memory_store("simulated", HEAVY_TABLES)
     version = put_bars(store, MONDAY, [1, 2, 3, 3], {"1m": (0, 3), "1h": (3, 4)})
-    store.manifest.commit(TIME_BARS.name, MONDAY, [manifest_row(TIME_BARS.name, "SPY", MONDAY, version, 4)])
+    store.manifest.commit(
+        BAR_TABLES["time"].name, MONDAY, [manifest_row(BAR_TABLES["time"].name, "SPY", MONDAY, version, 4)]
+    )
     version = put_bars(store, TUESDAY, [4, 5], {"1m": (0, 2)})
     put_bars(store, TUESDAY, [99, 98, 97], {"1m": (0, 3)})
-    store.manifest.commit(TIME_BARS.name, TUESDAY, [manifest_row(TIME_BARS.name, "SPY", TUESDAY, version, 2)])
+    store.manifest.commit(
+        BAR_TABLES["time"].name, TUESDAY, [manifest_row(BAR_TABLES["time"].name, "SPY", TUESDAY, version, 2)]
+    )
     _put_ticks(store)
-    store.manifest.record_failures(MONDAY, [failure_row(TIME_BARS.name, "KO", MONDAY, NOON, "no ticks")])
+    store.manifest.record_failures(MONDAY, [failure_row(BAR_TABLES["time"].name, "KO", MONDAY, NOON, "no ticks")])
     store.manifest.record_failures(MONDAY, [failure_row(RAW_TICKS.name, "KO", MONDAY, NOON)])
     return store
 

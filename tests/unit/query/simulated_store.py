@@ -6,9 +6,10 @@ import datetime as dt
 from functools import cache
 from pathlib import Path
 
+from fuzzy_pipeline.bar_settings import BarSettings
 from fuzzy_pipeline.engine import InlineEngine
-from fuzzy_pipeline.settings import BarSettings, Settings, SimulatorSettings
-from fuzzy_pipeline.steps.build_bars import TimeBarsStep
+from fuzzy_pipeline.settings import Settings, SimulatorSettings
+from fuzzy_pipeline.steps.build_bars import BuildBarsStep
 from fuzzy_pipeline.steps.describe_day import DayMetadataPhase1Step
 from fuzzy_pipeline.steps.enrich import EnrichStep
 from fuzzy_pipeline.steps.ingest import IngestStep
@@ -38,7 +39,7 @@ def settings_of(home: Path) -> Settings:
 def build(home: Path) -> Settings:
     """Every table of three dates; the third symbol fails on Tuesday only, where it is asked for."""
     settings = settings_of(home)
-    for step in (IngestStep(), EnrichStep(), TimeBarsStep(), DayMetadataPhase1Step()):
+    for step in (IngestStep(), EnrichStep(), BuildBarsStep(), DayMetadataPhase1Step()):
         for date in DATES:
             symbols = (*STORED, EMPTY) if date == TUESDAY else STORED
             run_date(step, date, symbols, settings, InlineEngine())

@@ -7,8 +7,8 @@ import datetime as dt
 import pandas as pd
 
 from fuzzy_pipeline.query import coverage
-from fuzzy_pipeline.query.coverage import TABLES, day_coverage
-from fuzzy_pipeline.schema.tables import RAW_TICKS, TIME_BARS
+from fuzzy_pipeline.query.coverage import day_coverage
+from fuzzy_pipeline.schema.tables import BAR_TABLES, ENRICHED_TICKS, RAW_TICKS
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.stores.store import Store
 from tests.unit.query import simulated_store as sim
@@ -18,27 +18,27 @@ MINUTE = dt.timedelta(minutes=1)
 
 
 def test_states_tell_complete_partial_failed_and_missing_apart(store: Store) -> None:
-    tables = (RAW_TICKS.name, TIME_BARS.name)
+    tables = (RAW_TICKS.name, BAR_TABLES["time"].name)
     days = day_coverage(store, [MONDAY, TUESDAY], ["SPY", "KO", "XOM"], tables)
     assert days["SPY", MONDAY].state(tables) == "complete"
-    assert days["SPY", MONDAY].state(TABLES) == "partial"  # no day record
+    assert days["SPY", MONDAY].state((*tables, ENRICHED_TICKS.name)) == "partial"
     assert days["SPY", TUESDAY].state(tables) == "partial"  # bars without raw ticks
     assert days["KO", MONDAY].state(tables) == "failed"
     assert days["XOM", MONDAY].state(tables) == "missing"
 
 
 def test_the_cause_is_the_failure_furthest_upstream(store: Store) -> None:
-    cause = day_coverage(store, [MONDAY], None)["KO", MONDAY].cause
+    cause = day_coverage(store, [MONDAY], None, (RAW_TICKS.name, BAR_TABLES["time"].name))["KO", MONDAY].cause
     assert cause is not None
     assert (cause.table, cause.reason) == ("raw_ticks", "feed down")
 
 
 def test_a_failure_older_than_the_commit_is_mended_and_a_newer_one_is_not(store: Store) -> None:
-    tables = (TIME_BARS.name,)
-    store.manifest.commit(TIME_BARS.name, MONDAY, [manifest_row(TIME_BARS.name, "XOM", MONDAY, 0, 1)])
-    store.manifest.record_failures(MONDAY, [failure_row(TIME_BARS.name, "XOM", MONDAY, NOON - MINUTE)])
+    tables = (BAR_TABLES["time"].name,)
+    store.manifest.commit(BAR_TABLES["time"].name, MONDAY, [manifest_row(BAR_TABLES["time"].name, "XOM", MONDAY, 0, 1)])
+    store.manifest.record_failures(MONDAY, [failure_row(BAR_TABLES["time"].name, "XOM", MONDAY, NOON - MINUTE)])
     assert day_coverage(store, [MONDAY], ["XOM"], tables)["XOM", MONDAY].state(tables) == "complete"
-    store.manifest.record_failures(MONDAY, [failure_row(TIME_BARS.name, "XOM", MONDAY, NOON + MINUTE)])
+    store.manifest.record_failures(MONDAY, [failure_row(BAR_TABLES["time"].name, "XOM", MONDAY, NOON + MINUTE)])
     assert day_coverage(store, [MONDAY], ["XOM"], tables)["XOM", MONDAY].state(tables) == "failed"
 
 

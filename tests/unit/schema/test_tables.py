@@ -9,11 +9,13 @@ import pytest
 from fuzzy_pipeline.errors import SchemaError
 from fuzzy_pipeline.schema.codes import CODE_TABLES
 from fuzzy_pipeline.schema.tables import (
+    BAR_TABLES,
     ENRICHED_TICKS,
     HEAVY_TABLES,
-    LIGHT_TICK_TABLES,
+    OFFICIAL_PRINTS,
+    QUARANTINE,
     RAW_TICKS,
-    TIME_BARS,
+    TICK_FLAGS,
     arrow_schema,
     check_arrays,
 )
@@ -25,7 +27,9 @@ def test_the_contract_has_14_raw_and_42_enriched_columns() -> None:
     assert len(ENRICHED_TICKS.columns) == 42
 
 
-@pytest.mark.parametrize("table", [*HEAVY_TABLES, *LIGHT_TICK_TABLES], ids=lambda table: table.name)
+@pytest.mark.parametrize(
+    "table", [*HEAVY_TABLES, QUARANTINE, OFFICIAL_PRINTS, TICK_FLAGS], ids=lambda table: table.name
+)
 def test_every_column_is_described_once_and_its_codes_exist(table: object) -> None:
     names = table.names  # type: ignore[attr-defined]
     assert len(set(names)) == len(names)
@@ -42,7 +46,7 @@ def test_arrow_schema_shows_instants_in_eastern_time_and_keeps_units() -> None:
 
 
 def test_key_columns_are_not_stored() -> None:
-    stored = {column.name for column in TIME_BARS.stored}
+    stored = {column.name for column in BAR_TABLES["time"].stored}
     assert not stored & {"symbol", "family", "parameter"}
 
 

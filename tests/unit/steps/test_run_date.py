@@ -9,14 +9,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from fuzzy_pipeline.bars.time_bars import time_bars
+from fuzzy_pipeline.bars.build import build_bars
 from fuzzy_pipeline.checks.conservation import lost_ticks
 from fuzzy_pipeline.engine import InlineEngine
 from fuzzy_pipeline.errors import CalendarError, ConservationError, NotStoredError, StoreKindError, SymbolDaysFailed
-from fuzzy_pipeline.schema.tables import ENRICHED_TICKS, RAW_TICKS, TIME_BARS
+from fuzzy_pipeline.schema.tables import BAR_TABLES, ENRICHED_TICKS, RAW_TICKS
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.sources.files import FilesSource, write_ticks
-from fuzzy_pipeline.steps.build_bars import TimeBarsStep, check_conservation
+from fuzzy_pipeline.steps.build_bars import BuildBarsStep, check_conservation
 from fuzzy_pipeline.steps.describe_day import DayMetadataPhase1Step
 from fuzzy_pipeline.steps.enrich import EnrichStep
 from fuzzy_pipeline.steps.ingest import IngestStep
@@ -25,11 +25,16 @@ from fuzzy_pipeline.steps.step import Step
 from fuzzy_pipeline.steps.workbench import close_workbenches, workbench
 from tests.unit.steps.conftest import DATE, SYMBOLS
 
-ALL_STEPS: tuple[Step, ...] = (IngestStep(), EnrichStep(), TimeBarsStep(), DayMetadataPhase1Step())
+ALL_STEPS: tuple[Step, ...] = (IngestStep(), EnrichStep(), BuildBarsStep(), DayMetadataPhase1Step())
 
 
 def run(settings: Settings, *steps: Step, symbols: tuple[str, ...] = SYMBOLS, force: bool = False) -> list[DateReport]:
     return [run_date(step, DATE, symbols, settings, InlineEngine(), force=force) for step in steps or ALL_STEPS]
+
+
+def skipped(report: DateReport) -> int:
+    """Symbols of which something was current."""
+    return len({row.symbol for row in report.skipped})
 
 
 def break_row(settings: Settings, symbol: str, row: int, **values: object) -> None:
@@ -59,7 +64,7 @@ def test_every_tick_of_every_symbol_arrives_and_every_share_is_in_the_bars(setti
         assert raw.rows_official == sent["last_sz"].to_pylist().count(0) > 0
         assert store.committed(ENRICHED_TICKS, symbol, DATE).rows == raw.rows
         ticks = store.read(ENRICHED_TICKS, symbol, DATE, columns=["size", "session"]).arrays
-        bars = store.read(TIME_BARS, symbol, DATE)
+        bars = store.read(BAR_TABLES["time"], symbol, DATE)
         shares = int(ticks["size"][ticks["session"] == 2].sum())
         for start, stop in bars.metadata["ranges"].values():
             assert int(bars.arrays["volume"][start:stop].sum()) == shares
@@ -69,7 +74,7 @@ def test_a_second_run_computes_nothing_and_a_forced_one_gives_the_same_hashes(se
     first = run(settings)
     before = hashes(settings)
     assert [len(report.committed) for report in first] == [2, 2, 2, 2]
-    assert [len(report.skipped) for report in run(settings)] == [2, 2, 2, 2]
+    assert [skipped(report) for report in run(settings)] == [2, 2, 2, 2]
     assert [len(report.committed) for report in run(settings, force=True)] == [2, 2, 2, 2]
     assert hashes(settings) == before
 
@@ -79,7 +84,7 @@ def test_what_depends_on_a_changed_setting_is_computed_again_and_nothing_else(se
     close_workbenches()
     changed = settings.model_copy(update={"eligibility_profile": "sip"})
     reports = run(changed)
-    assert [len(report.skipped) for report in reports] == [2, 0, 0, 0]
+    assert [skipped(report) for report in reports] == [2, 0, 0, 0]
 
 
 def test_a_changed_file_replaces_the_day_of_its_symbol_only(settings: Settings) -> None:
@@ -87,16 +92,18 @@ def test_a_changed_file_replaces_the_day_of_its_symbol_only(settings: Settings) 
     before = hashes(settings)
     break_row(settings, "AAA", 300, last_sz=777)  # in the regular session: every table changes
     run(settings, IngestStep(), symbols=("AAA",), force=True)
-    reports = run(settings, EnrichStep(), TimeBarsStep(), DayMetadataPhase1Step())
-    assert [(len(report.committed), len(report.skipped)) for report in reports] == [(1, 1)] * 3
+    reports = run(settings, EnrichStep(), BuildBarsStep(), DayMetadataPhase1Step())
+    assert [(len(report.committed), skipped(report)) for report in reports] == [(1, 1)] * 3
     after = hashes(settings)
-    assert {key for key in after if after[key] != before[key]} == {(step.table, "AAA") for step in ALL_STEPS}
+    assert {key for key in after if after[key] != before[key]} == {
+        (table, "AAA") for step in ALL_STEPS for table in step.tables
+    }
 
 
 def test_a_failing_symbol_leaves_the_others_stored_and_is_named_with_its_reason(settings: Settings) -> None:
     reports = run(settings, symbols=("AAA", "MISSING", "BBB"))
     for report in reports:
-        assert [row.symbol for row in report.rows] == ["AAA", "BBB"]
+        assert [row.symbol for row in report.rows(report.tables[0])] == ["AAA", "BBB"]
         assert list(report.failed) == ["MISSING"]
         with pytest.raises(SymbolDaysFailed, match=r"1 of 3 symbols failed, 2 are stored\n  MISSING: "):
             report.raise_if_failed()
@@ -107,7 +114,9 @@ def test_a_failing_symbol_leaves_the_others_stored_and_is_named_with_its_reason(
     )
     assert "symbol=MISSING" in reports[2].failed["MISSING"].reason
     failures = workbench(settings).store.manifest.failures(dates=[DATE])
-    assert {(row.table, row.symbol) for row in failures} == {(step.table, "MISSING") for step in ALL_STEPS}
+    assert {(row.table, row.symbol) for row in failures} == {
+        (table, "MISSING") for step in ALL_STEPS for table in step.tables
+    }
 
 
 def test_a_failure_is_forgotten_when_the_symbol_is_stored(settings: Settings) -> None:
@@ -133,7 +142,7 @@ def test_a_truncated_file_stores_nothing_of_its_symbol(settings: Settings) -> No
 def test_set_aside_rows_stand_in_quarantine_with_rule_row_and_values(settings: Settings) -> None:
     break_row(settings, "AAA", 50, last=-1.25)
     (report,) = run(settings, IngestStep())
-    assert report.rows[0].rows_set_aside == 1
+    assert report.rows(report.tables[0])[0].rows_set_aside == 1
     store = workbench(settings).store
     (row,) = store.light.read("quarantine", dates=[DATE]).to_pylist()  # type: ignore[union-attr]
     assert (row["symbol"], row["rule"], row["row"], row["last"]) == ("AAA", "price_not_positive", 50, -1.25)
@@ -189,10 +198,10 @@ def test_every_symbol_done_is_logged_with_progress(settings: Settings, caplog: p
 def test_bars_that_lost_shares_are_never_stored(settings: Settings) -> None:
     run(settings)
     ticks = dict(workbench(settings).store.read(ENRICHED_TICKS, "AAA", DATE).arrays)
-    bars = time_bars(ticks, DATE)
+    bars = build_bars(ticks, DATE)
     assert check_conservation(bars, ticks, ("regular",), "AAA", DATE) > 0
     ticks["size"] = ticks["size"] + np.uint32(1)
-    with pytest.raises(ConservationError, match="AAA 2025-11-25: 1s bars hold"):
+    with pytest.raises(ConservationError, match="AAA 2025-11-25: 1s time bars hold"):
         check_conservation(bars, ticks, ("regular",), "AAA", DATE)
 
 
@@ -226,8 +235,8 @@ def test_an_input_that_could_not_be_renewed_fails_its_symbol_in_every_later_tabl
     whole = path.read_bytes()
     path.write_bytes(whole[:1000])
     for report in run(settings, force=True):
-        assert list(report.failed) == ["AAA"], report.table
-        assert [row.symbol for row in report.rows] == ["BBB"]
+        assert list(report.failed) == ["AAA"], report.tables
+        assert [row.symbol for row in report.rows(report.tables[0])] == ["BBB"]
     path.write_bytes(whole)
     run(settings, IngestStep(), force=True)
     for report in run(settings):
@@ -250,4 +259,4 @@ def test_another_folder_of_files_is_another_source(settings: Settings) -> None:
     close_workbenches()
     elsewhere = settings.model_copy(update={"files": settings.files.model_copy(update={"path": moved})})
     (report,) = run(elsewhere, IngestStep())
-    assert (len(report.committed), len(report.skipped)) == (2, 0)
+    assert (len(report.committed), skipped(report)) == (2, 0)

@@ -1,0 +1,183 @@
+"""Renko bars: bricks of one height on a grid of prices.
+
+Belongs here: where bricks end, their prices on the grid, and the state they hand to the next trading date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from fuzzy_pipeline.bar_settings import BarSettings, dollars
+from fuzzy_pipeline.bars.cutting import (
+    BarEnds,
+    BarFamily,
+    CutterFactory,
+    SeriesState,
+    SessionSpan,
+    closing_columns,
+    cut_by_session_end,
+    session_ends,
+)
+from fuzzy_pipeline.bars.session_ticks import SessionTicks
+
+_MILLION = 1_000_000.0
+_UNKNOWN = -1  # level before the first price; levels of prices are never negative
+
+# Columns of what the kernel finds.
+_END, _LEVEL, _BRICKS, _PRICE = range(4)
+
+
+@njit(cache=True, nogil=True)
+def _triggers(level, direction, height):  # type: ignore[no-untyped-def]
+    """Prices that lay a brick upwards and downwards: one height away, two against the direction. [USD/1,000,000]"""
+    return (level + (2 if direction < 0 else 1)) * height, (level - (2 if direction > 0 else 1)) * height
+
+
+@njit(cache=True, nogil=True)
+def _find_moves(price, qualified, height, level, direction, moves):  # type: ignore[no-untyped-def]
+    """Fill the moves that lay bricks; give back how many, and the level and direction of the last brick.
+
+    A move is a row of its end position, its last brick's level, its number of bricks (negative downwards) and its
+    price. Levels are brick heights above 0 USD; prices and the height are whole millionths of a dollar.
+    """
+    found = 0
+    # The comparison with these, a millionth closer than the triggers, spares most ticks the exact one.
+    above, below = -np.inf, np.inf
+    up = down = 0
+    if level != _UNKNOWN:
+        up, down = _triggers(level, direction, height)
+        above, below = (up - 1) / _MILLION, (down + 1) / _MILLION
+    for i in range(len(price)):
+        p = price[i]
+        if (p < above and p > below) or not qualified[i]:
+            continue
+        exact = np.int64(np.rint(p * _MILLION))
+        if level == _UNKNOWN:
+            level = (2 * exact + height) // (2 * height)
+        elif exact >= up or exact <= down:
+            side = 1 if exact >= up else -1
+            reached = exact // height if side > 0 else -(-exact // height)
+            moves[found, _END] = i + 1
+            moves[found, _LEVEL] = reached
+            moves[found, _BRICKS] = reached - level - (side if direction == -side else 0)
+            moves[found, _PRICE] = exact
+            found += 1
+            level, direction = reached, side
+        else:
+            continue
+        up, down = _triggers(level, direction, height)
+        above, below = (up - 1) / _MILLION, (down + 1) / _MILLION
+    return found, level, direction
+
+
+class RenkoBarCutter:
+    """Lays bricks where prices reach the next step of the grid; starts from the last brick of the date before."""
+
+    def __init__(self, brick_usd: float, state: SeriesState | None = None) -> None:
+        self._height = round(brick_usd * _MILLION)
+        self._level = int((state or {}).get("level", _UNKNOWN))
+        self._direction = int((state or {}).get("direction", 0))
+        self._open = 0
+
+    def feed(self, ticks: SessionTicks) -> BarEnds:
+        """Bricks that these ticks lay."""
+        rows = ticks.pool.array("bar_ends", "moves", np.dtype(np.int64), 4 * len(ticks)).reshape(-1, 4)
+        found, self._level, self._direction = _find_moves(
+            ticks.column("price"), ticks.column("is_qualified"), self._height, self._level, self._direction, rows
+        )
+        moves = rows[:found]
+        self._open = len(ticks) - int(moves[-1, _END]) if found else self._open + len(ticks)
+        return _bricks(moves, self._height)
+
+    def finish(self) -> BarEnds:
+        """The ticks since the last brick, as a bar with the prices they traded at."""
+        rest = cut_by_session_end(self._open, threshold=self._height / _MILLION)
+        none = np.full(len(rest), np.nan)
+        return replace(rest, brick_open=none, brick_close=none)
+
+    def state(self) -> SeriesState:
+        """Direction of the last brick, 0 before the first, and its close (else the first price) in heights above 0."""
+        if self._level == _UNKNOWN:
+            return {"direction": self._direction}
+        return {"direction": self._direction, "level": self._level}
+
+
+def _bricks(moves: NDArray[np.int64], height: int) -> BarEnds:
+    """The bricks of each move; all but the first of a move have no ticks."""
+    bricks = np.abs(moves[:, _BRICKS])
+    move = np.repeat(moves, bricks, axis=0)
+    number = np.arange(len(move)) - np.repeat(np.cumsum(bricks) - bricks, bricks)
+    direction = np.sign(move[:, _BRICKS])
+    close = move[:, _LEVEL] - move[:, _BRICKS] + direction * (number + 1)
+    beyond = np.abs(move[:, _PRICE] - close * height)
+    columns = closing_columns(
+        len(move),
+        threshold=height / _MILLION,
+        overflow=beyond / _MILLION,
+        efficiency=height / (height + beyond),
+        trigger_direction=direction,
+        gaps=number,
+        is_phantom=number > 0,
+    )
+    return BarEnds(
+        move[:, _END].copy(),
+        columns,
+        brick_open=(close - direction) * height / _MILLION,
+        brick_close=close * height / _MILLION,
+    )
+
+
+def renko_bar_ends(ticks: SessionTicks, brick_usd: float, state: SeriesState | None = None) -> BarEnds:
+    """Where the renko bars of one session end, and the bricks' prices.
+
+    The grid is the multiples of the brick height. Without a state, the first qualified price rounded to the grid
+    (halves upwards) is the first close, and the first brick may go either way. From then on a qualified price P at
+    least one height beyond the last close lays a brick in its direction; against it, P must be two heights away and
+    the brick opens one height back. A price k heights beyond lays k bricks at once: the first holds all ticks since
+    the brick before, the others are phantoms without ticks.
+
+    Parameters
+    ----------
+    ticks : SessionTicks
+        Counted ticks of a session, in time order. Those with ``is_qualified`` lay bricks.
+    brick_usd : float
+        Height of a brick. [USD]
+    state : mapping, optional
+        ``level`` and ``direction`` that the session of the trading date before handed on.
+
+    Returns
+    -------
+    BarEnds
+        Phantoms end where the first brick of their move ends and count in ``gaps`` the bricks of the move before
+        them. ``overflow`` [USD] is the distance from the brick's close to the price that laid it. The ticks after the
+        last brick are a bar that is not complete and has no brick prices.
+
+    Examples
+    --------
+    >>> from fuzzy_pipeline.buffers import BufferPool
+    >>> trades = {"price": np.array([10.02, 10.1, 10.33, 10.21, 10.1]), "is_qualified": np.ones(5, np.bool_)}
+    >>> ticks = SessionTicks("regular", 0, 1, np.array([[0, 5]]), trades, BufferPool())
+    >>> bars = renko_bar_ends(ticks, 0.1)  # from 10.00
+    >>> bars.ends.tolist(), bars.closing["gaps"].tolist()
+    ([2, 3, 3, 5], [0, 0, 1, 0])
+    >>> bars.brick_open.tolist(), bars.brick_close.tolist()
+    ([10.0, 10.1, 10.2, 10.2], [10.1, 10.2, 10.3, 10.1])
+    """
+    return session_ends(RenkoBarCutter(brick_usd, state), ticks)
+
+
+def _cutter(brick_usd: float, _span: SessionSpan, state: SeriesState | None) -> RenkoBarCutter:
+    return RenkoBarCutter(brick_usd, state)
+
+
+def _series(settings: BarSettings) -> Mapping[str, CutterFactory]:
+    return {text: partial(_cutter, dollars(text)) for text in settings.renko.series}
+
+
+RENKO_BARS = BarFamily("renko", version=1, series=_series, meaning=dollars, carries_state=True)
