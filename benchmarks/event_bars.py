@@ -34,9 +34,9 @@ TICKS_PER_BAR = SERIES["tick"]
 ONE_SERIES = one_series.settings_of("tick", str(TICKS_PER_BAR))
 MLFINPY_TICKS = 30_000
 REMARKS = [
-    "Prices and volume: everyone gets instant, price and size of the regular session's counted ticks in its own form "
-    "(arrays, frame, objects; not timed), finds the bars and gives open, high, low, close and volume of each, all "
-    "ticks allowed to set prices. Ours gives vwap, tick count and the closing columns too.",
+    "Prices and volume: everyone gets instant, price and size of the regular session's counted ticks of at least one "
+    "share in its own form (arrays, frame, objects; not timed), finds the bars and gives open, high, low, close and "
+    "volume of each, all ticks allowed to set prices. Ours gives vwap and tick count too.",
     "polars: bar numbers from sums that run on through the bars, not begun anew at each; the key marked sorted.",
     "finmlkit (its own environment: it needs NumPy 2.2): gives vwap, tick count and a median size; its first bar lacks "
     "the first tick, ticks after the last full bar are dropped, volume is float32, dollar bars carry the excess over.",

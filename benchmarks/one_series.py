@@ -32,10 +32,12 @@ def settings_of(family: FamilyName, parameter: str) -> BarSettings:
 
 
 def session_of(enriched: Columns, date: dt.date) -> SessionTicks:
-    """The regular session, its ticks side by side in memory."""
+    """The regular session's ticks of at least one share (some peers refuse others), side by side in memory."""
     ticks = session_ticks(enriched, date)
-    columns = {name: ticks.column(name) for name in CUT_COLUMNS}
-    return SessionTicks(ticks.session, ticks.start_ns, ticks.end_ns, np.array([[0, len(ticks)]]), columns, BufferPool())
+    traded = ticks.column("size") > 0
+    columns = {name: ticks.column(name)[traded] for name in CUT_COLUMNS}
+    runs = np.array([[0, int(traded.sum())]])
+    return SessionTicks(ticks.session, ticks.start_ns, ticks.end_ns, runs, columns, BufferPool())
 
 
 def ohlcv_builder(ticks: SessionTicks, family: FamilyName, parameter: str) -> Callable[[], Columns]:

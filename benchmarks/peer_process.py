@@ -47,8 +47,8 @@ def environment(module: str) -> Path:
         print(f"Installing the peers of {pins.name} into {home}…", flush=True)
         venv.create(home, clear=True, with_pip=True)
         # The lists are complete; without looking for more, nothing but what they pin can come in.
-        install = [python, "-m", "pip", "--disable-pip-version-check", "-q", "install", "--no-deps", "-r", pins]
-        subprocess.run(install, check=True, capture_output=True, text=True)
+        pip = [str(python), "-m", "pip", "--disable-pip-version-check", "--quiet"]
+        subprocess.run([*pip, "install", "--no-deps", "-r", str(pins)], check=True, capture_output=True, text=True)
         made.write_text(pins.read_text())
     return python
 

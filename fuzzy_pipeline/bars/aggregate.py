@@ -14,7 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from fuzzy_pipeline.bars import sums
-from fuzzy_pipeline.bars.session_ticks import SessionTicks
+from fuzzy_pipeline.bars.session_ticks import Buffer, SessionTicks, fresh
 from fuzzy_pipeline.bars.sums import BarSums, bar_starts, sum_series
 
 AUCTION_WINDOW_NS = 30_000_000_000
@@ -22,16 +22,32 @@ AUCTION_WINDOW_NS = 30_000_000_000
 # A mean of squares minus the square of the mean carries a rounding error of a few dozen ulps of the first.
 _ROUNDING = 64 * float(np.finfo(np.float64).eps)
 
+_SUMMED_REALS = {
+    "open": sums.OPEN, "high": sums.HIGH, "low": sums.LOW, "close": sums.CLOSE, "dollar_volume": sums.DOLLARS,
+    "buy_dollar_volume": sums.BUY_DOLLARS, "sell_dollar_volume": sums.SELL_DOLLARS,
+}  # fmt: skip
+_SUMMED_SHARES = {
+    "volume": sums.VOLUME, "qualified_volume": sums.QUALIFIED_VOLUME, "total_volume": sums.DAY_VOLUME,
+    "buy_volume": sums.BUY_VOLUME, "sell_volume": sums.SELL_VOLUME,
+}  # fmt: skip
+_SUMMED_COUNTS = {
+    "tick_count": sums.TICKS, "qualified_tick_count": sums.QUALIFIED, "quoted_tick_count": sums.QUOTED,
+    "unlocked_tick_count": sums.STRICTLY_QUOTED, "buy_tick_count": sums.BUYS, "sell_tick_count": sums.SELLS,
+    "block_trade_count": sums.BLOCKS, "odd_lot_count": sums.ODD_LOTS,
+}  # fmt: skip
+_SUMMED_TIMES = {"first_tick_time": sums.FIRST_TIME, "last_tick_time": sums.LAST_TIME}
+"""Columns that are sums as they stand, and where the sums have them."""
+
 _DESCRIBED = (
     "vwap", "typical_price", "avg_spread", "avg_spread_bps", "spread_volatility", "effective_spread_mean",
     "at_midpoint_rate", "price_improvement_rate", "avg_trade_size", "trade_frequency", "quote_intensity",
-    "retail_volume_pct", "institutional_volume_pct", "range", "direction", "change", "change_pct", "volume_imbalance",
+    "retail_volume_pct", "institutional_volume_pct", "range", "change", "change_pct", "volume_imbalance",
     "tick_imbalance", "dollar_imbalance", "temporal_concentration", "liquidity_score",
 )  # fmt: skip
-"""What ``_describe`` fills, row by row of its output."""
+"""What ``_describe`` fills, row by row of its output; ``direction`` beside."""
 
 HALVES = ("first_half_volume", "second_half_volume", "opening_auction_volume", "closing_auction_volume")
-"""Shares by where in the bar and in the session they were traded."""
+_BLOCK = 256
 
 
 @njit(cache=True, nogil=True)
@@ -97,10 +113,11 @@ def liquidity_score(
 
 
 @njit(cache=True, nogil=True)
-def _describe(counts, reals, first_half, seconds, out):  # type: ignore[no-untyped-def]
+def _describe(counts, reals, first_half, start, end, out, direction):  # type: ignore[no-untyped-def]
     for i in range(len(counts)):
         c = counts[i]
         r = reals[i]
+        seconds = (end[i] - start[i]) / 1e9
         opening, high, low, close = r[sums.OPEN], r[sums.HIGH], r[sums.LOW], r[sums.CLOSE]
         quoted, strict, volume = c[sums.QUOTED], c[sums.STRICTLY_QUOTED], c[sums.VOLUME]
         spread = _over(r[sums.SPREADS], quoted)
@@ -110,7 +127,7 @@ def _describe(counts, reals, first_half, seconds, out):  # type: ignore[no-untyp
         if variance < _ROUNDING * mean_square:
             variance = 0.0
         trade_size = _over(volume, c[sums.TICKS])
-        per_minute = _over(c[sums.TICKS] * 60.0, seconds[i])
+        per_minute = _over(c[sums.TICKS] * 60.0, seconds)
         change = close - opening
         bought, sold = c[sums.BUY_VOLUME], c[sums.SELL_VOLUME]
         buys, sells = c[sums.BUYS], c[sums.SELLS]
@@ -127,18 +144,30 @@ def _describe(counts, reals, first_half, seconds, out):  # type: ignore[no-untyp
         out[7, i] = _over(c[sums.INSIDE], strict)
         out[8, i] = trade_size
         out[9, i] = per_minute
-        out[10, i] = _over(c[sums.QUOTE_CHANGES], seconds[i]) if quoted > 0 else np.nan
+        out[10, i] = _over(c[sums.QUOTE_CHANGES], seconds) if quoted > 0 else np.nan
         out[11, i] = _over(c[sums.RETAIL_VOLUME], volume)
         out[12, i] = _over(c[sums.INSTITUTIONAL_VOLUME], volume)
         out[13, i] = high - low
-        out[14, i] = 1.0 if change > 0.0 else (-1.0 if change < 0.0 else 0.0)
-        out[15, i] = change
-        out[16, i] = _over(change, opening)
-        out[17, i] = _over(bought - sold, bought + sold)
-        out[18, i] = _over(buys - sells, buys + sells)
-        out[19, i] = _over(buy_dollars - sell_dollars, buy_dollars + sell_dollars)
-        out[20, i] = _over(abs(2 * first_half[i] - volume), volume)
-        out[21, i] = _score(per_minute, spread_bps, trade_size)
+        direction[i] = np.int8(change > 0.0) - np.int8(change < 0.0)
+        out[14, i] = change
+        out[15, i] = _over(change, opening)
+        out[16, i] = _over(bought - sold, bought + sold)
+        out[17, i] = _over(buys - sells, buys + sells)
+        out[18, i] = _over(buy_dollars - sell_dollars, buy_dollars + sell_dollars)
+        out[19, i] = _over(abs(2 * first_half[i] - volume), volume)
+        out[20, i] = _score(per_minute, spread_bps, trade_size)
+
+
+@njit(cache=True, nogil=True)
+def _turn(sums_, which, out):  # type: ignore[no-untyped-def]
+    """Put columns ``which`` of the sums into rows of ``out``: in blocks, which stay in the cache."""
+    for first in range(0, len(sums_), _BLOCK):
+        last = min(first + _BLOCK, len(sums_))
+        for k in range(len(which)):
+            column = which[k]
+            row = out[k]
+            for i in range(first, last):
+                row[i] = sums_[i, column]
 
 
 @njit(cache=True, nogil=True)
@@ -181,13 +210,14 @@ def _halves(
     finish: NDArray[np.int64], volume: NDArray[np.int64],
 ) -> dict[str, NDArray[Any]]:  # fmt: skip
     """Volume before and after the middle of each bar, and in the session's first and last 30 seconds."""
-    traded = np.zeros(len(ticks) + 1, dtype=np.int64)
+    traded = ticks.buffer("shares traded", "int64", len(ticks) + 1)
+    traded[0] = 0
     np.cumsum(ticks.column("size"), out=traded[1:])
     opening = np.searchsorted(ticks.timestamp, ticks.start_ns + AUCTION_WINDOW_NS)
     closing = np.searchsorted(ticks.timestamp, ticks.end_ns - AUCTION_WINDOW_NS)
-    out = np.empty((4, len(ends)), dtype=np.int64)
+    out = ticks.buffer("halves", "int64", 4 * len(ends)).reshape(4, len(ends))
     _halves_of(ticks.timestamp, traded, begin, finish, starts, ends, opening, closing, volume, out)
-    return dict(zip(HALVES, out, strict=True))
+    return dict(zip(HALVES, out.view(np.uint64), strict=True))
 
 
 def aggregate(
@@ -222,7 +252,7 @@ def aggregate(
     ends = np.concatenate(series) if series else np.zeros(0, dtype=np.int64)
     starts = np.concatenate([bar_starts(part) for part in series]) if series else ends
     halves = _halves(ticks, ends, starts, bar_start, timestamp, found.counts.T[sums.VOLUME])
-    return describe(found, halves, bar_start, timestamp)
+    return describe(found, halves, bar_start, timestamp, ticks.buffer)
 
 
 def describe(
@@ -230,6 +260,7 @@ def describe(
     halves: dict[str, NDArray[np.int64]],
     bar_start: NDArray[np.int64],
     timestamp: NDArray[np.int64],
+    buffer: Buffer = fresh,
 ) -> dict[str, NDArray[Any]]:
     """What bars with these sums say: the second half of ``aggregate``, for sums that come from elsewhere.
 
@@ -241,40 +272,26 @@ def describe(
         The columns of ``HALVES``. [shares]
     bar_start, timestamp : int64[n]
         Start and completion of every bar. [UTC ns]
+    buffer : callable, optional
+        Gives uninitialised memory by name, dtype and length; default: new arrays.
 
     Returns
     -------
     dict of arrays
         As ``aggregate``.
     """
-    c, r = found.counts.T, found.reals.T
-    described = np.empty((len(_DESCRIBED), len(found.counts)))
-    _describe(found.counts, found.reals, halves["first_half_volume"], (timestamp - bar_start) / 1e9, described)
-    return {
-        "bar_start": bar_start.view("datetime64[ns]"),
-        "timestamp": timestamp.view("datetime64[ns]"),
-        "first_tick_time": np.ascontiguousarray(c[sums.FIRST_TIME]).view("datetime64[ns]"),
-        "last_tick_time": np.ascontiguousarray(c[sums.LAST_TIME]).view("datetime64[ns]"),
-        "open": r[sums.OPEN],
-        "high": r[sums.HIGH],
-        "low": r[sums.LOW],
-        "close": r[sums.CLOSE],
-        "volume": c[sums.VOLUME],
-        "tick_count": c[sums.TICKS],
-        "qualified_tick_count": c[sums.QUALIFIED],
-        "qualified_volume": c[sums.QUALIFIED_VOLUME],
-        "total_volume": c[sums.DAY_VOLUME],
-        "dollar_volume": r[sums.DOLLARS],
-        "quoted_tick_count": c[sums.QUOTED],
-        "unlocked_tick_count": c[sums.STRICTLY_QUOTED],
-        "buy_volume": c[sums.BUY_VOLUME],
-        "sell_volume": c[sums.SELL_VOLUME],
-        "buy_tick_count": c[sums.BUYS],
-        "sell_tick_count": c[sums.SELLS],
-        "buy_dollar_volume": r[sums.BUY_DOLLARS],
-        "sell_dollar_volume": r[sums.SELL_DOLLARS],
-        "block_trade_count": c[sums.BLOCKS],
-        "odd_lot_count": c[sums.ODD_LOTS],
-        **halves,
-        **dict(zip(_DESCRIBED, described, strict=True)),
-    }
+    rows = len(found.counts)
+    columns: dict[str, NDArray[Any]] = {}
+    for which, sources, dtype in (
+        (_SUMMED_REALS, found.reals, "float64"), (_SUMMED_SHARES, found.counts, "uint64"),
+        (_SUMMED_COUNTS, found.counts, "uint32"), (_SUMMED_TIMES, found.counts, "int64"),
+    ):  # fmt: skip
+        turned = buffer(f"bars of {dtype}", dtype, len(which) * rows).reshape(len(which), rows)
+        _turn(sources, np.array(list(which.values())), turned)
+        columns |= dict(zip(which, turned, strict=True))
+    described = buffer("described bars", "float64", len(_DESCRIBED) * rows).reshape(len(_DESCRIBED), rows)
+    direction = buffer("direction of bars", "int8", rows)
+    _describe(found.counts, found.reals, halves["first_half_volume"], bar_start, timestamp, described, direction)
+    columns |= {name: columns[name].view("datetime64[ns]") for name in _SUMMED_TIMES}
+    columns |= {"bar_start": bar_start.view("datetime64[ns]"), "timestamp": timestamp.view("datetime64[ns]")}
+    return columns | halves | dict(zip(_DESCRIBED, described, strict=True)) | {"direction": direction}

@@ -23,6 +23,9 @@ from fuzzy_pipeline.schema.codes import CloseReason
 BLOCK_TICKS = 200
 """Ticks of a block: correlation of signs over shorter distances is in the long-run variance."""
 
+LARGEST_BLOCK = 10.0
+"""A block counts at most this many times the average of those before: one block print must not set the variance."""
+
 ROUNDING = 1e-12
 """A sum that reaches the threshold in exact arithmetic must not miss it by the last bit of an average."""
 
@@ -185,6 +188,14 @@ def room(state):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def _add_block(state, slot, weight, entry, alpha):  # type: ignore[no-untyped-def]
+    """Add a block's entry to the average in ``slot``, whose weight was ``weight``."""
+    if state[slot] > 0:
+        entry = min(entry, LARGEST_BLOCK * state[slot] / weight)
+    state[slot] = (1 - alpha) * state[slot] + alpha * entry
+
+
+@njit(cache=True, nogil=True)
 def take_ticks(state, ticks, net, alpha):  # type: ignore[no-untyped-def]
     """Count ticks of the open bar, whose buys − sells is now ``net``, and close the block that they fill."""
     state[Slot.OPEN_TICKS] += ticks
@@ -193,10 +204,10 @@ def take_ticks(state, ticks, net, alpha):  # type: ignore[no-untyped-def]
         return
     block = state[Slot.PENDING_NET] + (net - state[Slot.OPEN_IN_BLOCKS])
     state[Slot.OPEN_IN_BLOCKS] = net
-    fade = 1 - alpha
-    state[Slot.BLOCK_WEIGHT] = fade * state[Slot.BLOCK_WEIGHT] + alpha
-    state[Slot.BLOCK_VARIANCE] = fade * state[Slot.BLOCK_VARIANCE] + alpha * (block * block / BLOCK_TICKS)
-    state[Slot.BLOCK_SQUARES] = fade * state[Slot.BLOCK_SQUARES] + alpha * (state[Slot.PENDING_SQUARES] / BLOCK_TICKS)
+    weight = state[Slot.BLOCK_WEIGHT]
+    _add_block(state, Slot.BLOCK_VARIANCE, weight, block * block / BLOCK_TICKS, alpha)
+    _add_block(state, Slot.BLOCK_SQUARES, weight, state[Slot.PENDING_SQUARES] / BLOCK_TICKS, alpha)
+    state[Slot.BLOCK_WEIGHT] = (1 - alpha) * weight + alpha
     state[Slot.PENDING_TICKS : Slot.PENDING_SQUARES + 1] = 0.0
 
 

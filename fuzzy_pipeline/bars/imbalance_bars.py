@@ -86,7 +86,7 @@ def _expect(state, amount, rules):  # type: ignore[no-untyped-def]
     first = amount * amount / variance if variance > 0 else rules.most
     ticks = expected_ticks(state, first, rules)
     if state[Slot.BARS_CLOSED] < rules.warm_up_bars:
-        # The floor of `first` expected ticks is the amount itself; only where these were raised to the least is it more.
+        # `first` expected ticks have the amount itself as floor: it is higher only where they were raised to the least.
         expected, floor_ticks = amount, rules.least
     else:
         expected, floor_ticks = ticks * abs(state[Slot.FLOW_NET] / state[Slot.FLOW_TICKS]), ticks
@@ -133,8 +133,8 @@ class EwmaImbalanceCutter:
 
     def feed(self, ticks: SessionTicks) -> BarEnds:
         """Bars that close with these ticks."""
-        given = (self._unit, self._amount, self._rules, self._state)
-        return self._closed.collect(len(ticks), partial(_cut_ewma, *flow_columns(ticks), *given))
+        given = (*flow_columns(ticks), self._unit, self._amount, self._rules, self._state)
+        return self._closed.collect(len(ticks), lambda *place: _cut_ewma(*given, *place))
 
     def finish(self) -> BarEnds:
         """The open bar."""
@@ -184,7 +184,7 @@ def _cut_ratio(sign, size, price, unit, ratio, least, most, open_sums, position,
         if has_reached or ticks >= most:
             ends[bars] = position
             share = abs(theta) / signed if signed > 0 else 0.0
-            rows[bars] = (ratio, np.nan, theta, share, float(has_reached), 0.0)
+            rows[bars] = (ratio, np.nan, theta, share, 1.0 if has_reached else 0.0, 0.0)
             bars += 1
             theta, ticks, signed = 0.0, 0.0, 0.0
     open_sums[:] = (theta, ticks, signed)
@@ -202,8 +202,8 @@ class FixedImbalanceCutter(NoState):
 
     def feed(self, ticks: SessionTicks) -> BarEnds:
         """Bars that close with these ticks."""
-        given = (self._unit, self._threshold, self._open)
-        return self._closed.collect(len(ticks), partial(_cut_fixed, *flow_columns(ticks), *given))
+        given = (*flow_columns(ticks), self._unit, self._threshold, self._open)
+        return self._closed.collect(len(ticks), lambda *place: _cut_fixed(*given, *place))
 
     def finish(self) -> BarEnds:
         """The open bar."""
@@ -223,8 +223,8 @@ class RatioImbalanceCutter(NoState):
 
     def feed(self, ticks: SessionTicks) -> BarEnds:
         """Bars that close with these ticks."""
-        given = (self._unit, self._ratio, self._least, self._most, self._open)
-        return self._closed.collect(len(ticks), partial(_cut_ratio, *flow_columns(ticks), *given))
+        given = (*flow_columns(ticks), self._unit, self._ratio, self._least, self._most, self._open)
+        return self._closed.collect(len(ticks), lambda *place: _cut_ratio(*given, *place))
 
     def finish(self) -> BarEnds:
         """The open bar."""

@@ -32,7 +32,7 @@ _MILLION = 1_000_000.0
 def _close_on_range(price, high_low, threshold, high, low, ends, reached):  # type: ignore[no-untyped-def]
     """Fill ends and reached range of the bars that close; give back how many, and high and low of the open bar.
 
-    Ranges are whole millionths of a dollar: in binary, 10.30 − 10.20 is less than 0.10. Only a new high or low can
+    Ranges are whole millionths of a dollar: in binary, 10.20 − 10.10 is less than 0.10. Only a new high or low can
     widen the range, so prices are compared as they are and the others cost nothing more.
     """
     bars = 0

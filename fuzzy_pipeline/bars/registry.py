@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from fuzzy_pipeline.bar_settings import FamilyName
 from fuzzy_pipeline.bars.cutting import BarFamily
 from fuzzy_pipeline.bars.dollar_bars import DOLLAR_BARS
+from fuzzy_pipeline.bars.imbalance_bars import IMBALANCE_BARS
 from fuzzy_pipeline.bars.range_bars import RANGE_BARS
 from fuzzy_pipeline.bars.renko_bars import RENKO_BARS
+from fuzzy_pipeline.bars.run_bars import RUN_BARS
 from fuzzy_pipeline.bars.tick_bars import TICK_BARS
 from fuzzy_pipeline.bars.time_bars import TIME_BARS
 from fuzzy_pipeline.bars.volatility_bars import VOLATILITY_BARS
@@ -24,6 +26,8 @@ FAMILIES: Mapping[FamilyName, BarFamily] = {
         TICK_BARS,
         VOLUME_BARS,
         DOLLAR_BARS,
+        IMBALANCE_BARS,
+        RUN_BARS,
         VOLATILITY_BARS,
         RANGE_BARS,
         RENKO_BARS,

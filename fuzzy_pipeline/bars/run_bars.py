@@ -79,10 +79,8 @@ def _expect(state, first, rules):  # type: ignore[no-untyped-def]
         return
     variance = state[Slot.BLOCK_VARIANCE] / state[Slot.BLOCK_WEIGHT]
     ticks = expected_ticks(state, first, rules)
-    both, drift = 0.0, 0.0
-    if state[Slot.FLOW_TICKS] > 0:
-        both = ticks * (state[Slot.FLOW_GROSS] / state[Slot.FLOW_TICKS])
-        drift = ticks * abs(state[Slot.FLOW_NET] / state[Slot.FLOW_TICKS])
+    both = ticks * (state[Slot.FLOW_GROSS] / state[Slot.FLOW_TICKS])
+    drift = ticks * abs(state[Slot.FLOW_NET] / state[Slot.FLOW_TICKS])
     # max(buys, sells) = (buys + sells + |buys − sells|) / 2, and E|buys − sells| is √(2/π · E[T]·LRV) without drift.
     threshold = (both + max(drift, math.sqrt(2 / math.pi * ticks * variance))) / 2
     open_bar(state, threshold if threshold > 0 else np.inf, (both + drift) / 2, ticks, rules)
@@ -125,8 +123,8 @@ class RunBarCutter:
 
     def feed(self, ticks: SessionTicks) -> BarEnds:
         """Bars that close with these ticks."""
-        given = (self._unit, self._first, self._rules, self._state)
-        return self._closed.collect(len(ticks), partial(_cut, *flow_columns(ticks), *given))
+        given = (*flow_columns(ticks), self._unit, self._first, self._rules, self._state)
+        return self._closed.collect(len(ticks), lambda *place: _cut(*given, *place))
 
     def finish(self) -> BarEnds:
         """The open bar."""
@@ -177,12 +175,12 @@ def run_bar_ends(
     ½·(100 + √(2/π·100·50)) = 78.2 on its larger side, more than the 75 of the averages.
 
     >>> from fuzzy_pipeline.buffers import BufferPool
-    >>> sign = np.array([1, 1, 1, -1] * 50 + [1] * 100, np.int8)
-    >>> trades = {"trade_sign": sign, "size": np.full(300, 100, np.uint32), "price": np.full(300, 10.0)}
-    >>> ticks = SessionTicks("regular", 0, 1, np.array([[0, 300]]), trades, BufferPool())
+    >>> sign = np.array([1, 1, 1, -1] * 50 + [1] * 79, np.int8)
+    >>> trades = {"trade_sign": sign, "size": np.full(279, 100, np.uint32), "price": np.full(279, 10.0)}
+    >>> ticks = SessionTicks("regular", 0, 1, np.array([[0, 279]]), trades, BufferPool())
     >>> bars = run_bar_ends(ticks, "tick", RunBarSettings(first_expected_ticks=100))
     >>> bars.ends.tolist(), bars.closing["theta"].tolist(), bars.closing["threshold"].round(1).tolist()
-    ([200, 279, 300], [150.0, 79.0, 21.0], [nan, 78.2, 96.6])
+    ([200, 279], [150.0, 79.0], [nan, 78.2])
     """
     return session_ends(RunBarCutter(unit, settings or RunBarSettings(), state), ticks)
 

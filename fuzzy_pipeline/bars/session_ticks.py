@@ -6,7 +6,7 @@ Belongs here: choosing ticks for a session. Bars never cross a session, so each 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,27 @@ _CODES: dict[SessionName, tuple[Session, ...]] = {
     "after": (Session.AFTER,),
     "all": (Session.PRE, Session.REGULAR, Session.AFTER),
 }
+
+
+Buffer = Callable[[str, str, int], NDArray[Any]]
+"""Uninitialised memory by name, dtype and length."""
+
+
+def fresh(_: str, dtype: str, rows: int) -> NDArray[Any]:
+    """New memory.
+
+    Parameters
+    ----------
+    _ : str
+        What it is for.
+    dtype : str
+    rows : int
+
+    Returns
+    -------
+    array[rows]
+    """
+    return np.empty(rows, dtype=dtype)
 
 
 MANY_RUNS = 64
@@ -70,6 +91,10 @@ class SessionTicks:
         """Instants of the ticks. [UTC ns]"""
         return self.column("timestamp").view(np.int64)
 
+    def buffer(self, name: str, dtype: str, rows: int) -> NDArray[Any]:
+        """Uninitialised memory of the pool, handed out again for the next day of the same session."""
+        return self.pool.array(f"session_ticks/{self.session}", name, np.dtype(dtype), rows)
+
     def run_columns(self, names: Sequence[str]) -> list[tuple[NDArray[Any], ...]]:
         """The named columns of each run, without copying (of all ticks as one run when there are many)."""
         if len(self.runs) > MANY_RUNS:
@@ -80,7 +105,7 @@ class SessionTicks:
         array = self.ticks[name]
         if len(self.runs) <= 1:
             return array[slice(*self.runs[0])] if len(self.runs) else array[:0]
-        out = self.pool.array(f"session_ticks/{self.session}", name, array.dtype, len(self))
+        out = self.buffer(name, array.dtype.str, len(self))
         return np.concatenate([array[start:stop] for start, stop in self.runs], out=out)
 
 

@@ -6,8 +6,9 @@ ends of all series; each piece (an atom) is summed once and merged into every se
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -40,6 +41,10 @@ OPEN, HIGH, LOW, CLOSE = range(8, 12)
 _REAL_ADDED_UNTIL = OPEN
 
 
+FEW_TICKS = 6
+"""Series with fewer ticks a bar than this are summed apart."""
+
+
 @dataclass(frozen=True, slots=True)
 class BarSums:
     """Sums over pieces of a session: ``counts`` int64[n, 20] and ``reals`` float64[n, 12], columns as above."""
@@ -60,13 +65,10 @@ class BarSums:
 @njit(cache=True, nogil=True, error_model="numpy")
 def _sum_ticks(  # type: ignore[no-untyped-def]
     ends, timestamps, prices, sizes, day_volumes, bids, asks, bid_bits, ask_bits, signs, participants, odd_lots_,
-    qualified_, high_low_, bid_before, ask_before,
+    qualified_, high_low_, bid_before, ask_before, counts, reals,
 ):  # fmt: skip
-    pieces = len(ends)
-    counts = np.zeros((pieces, 20), dtype=np.int64)
-    reals = np.zeros((pieces, 12), dtype=np.float64)
     start = 0
-    for k in range(pieces):
+    for k in range(len(ends)):
         stop = ends[k]
         c = counts[k]
         r = reals[k]
@@ -173,7 +175,6 @@ def _sum_ticks(  # type: ignore[no-untyped-def]
         r[LOW] = lowest
         r[CLOSE] = closing
         start = stop
-    return counts, reals
 
 
 @njit(cache=True, nogil=True)
@@ -181,6 +182,8 @@ def _merge(first, last, counts, reals, merged_counts, merged_reals):  # type: ig
     for k in range(len(first)):
         c = merged_counts[k]
         r = merged_reals[k]
+        c[:] = 0
+        r[:] = 0.0
         c[FIRST_TIME] = _NO_TICK
         c[LAST_TIME] = _NO_TICK
         r[OPEN] = r[HIGH] = r[LOW] = r[CLOSE] = np.nan
@@ -206,29 +209,39 @@ def _merge(first, last, counts, reals, merged_counts, merged_reals):  # type: ig
                 c[LAST_TIME] = counts[atom, LAST_TIME]
 
 
-def _sum_runs(ticks: SessionTicks, cuts: NDArray[np.int64]) -> tuple[NDArray[np.int64], BarSums]:
+def _room(ticks: SessionTicks, name: str, rows: int) -> BarSums:
+    """Uninitialised sums of so many bars or pieces."""
+    return BarSums(
+        ticks.buffer(f"counts of {name}", "int64", rows * 20).reshape(rows, 20),
+        ticks.buffer(f"reals of {name}", "float64", rows * 12).reshape(rows, 12),
+    )
+
+
+def _sum_run(run: tuple[NDArray[Any], ...], ends: NDArray[np.int64], before: tuple[int, int], into: BarSums) -> None:
+    """Sum the pieces of ticks that lie together; ``before`` are the bits of the quote before the first."""
+    timestamp, price, size, total_volume, bid, ask, *others = run
+    _sum_ticks(  # type: ignore[call-arg]  # mypy takes the starred names for more
+        ends, timestamp.view(np.int64), price, size, total_volume, bid, ask, bid.view(np.int64), ask.view(np.int64),
+        *others, *before, into.counts, into.reals,
+    )  # fmt: skip
+
+
+def _sum_atoms(ticks: SessionTicks, cuts: NDArray[np.int64]) -> tuple[NDArray[np.int64], BarSums]:
     """Cuts with the ends of the runs among them, and the sums of the pieces between: one row per cut."""
     runs = ticks.run_columns(_SUMMED)
     if not runs:
         return cuts[:0], BarSums.of(0)
-    ends = np.cumsum([len(run[0]) for run in runs])
+    run_ends = np.cumsum([len(run[0]) for run in runs])
     if len(runs) > 1:
-        cuts = np.union1d(cuts[cuts > 0], ends)
-    parts = []
-    start, bid_before, ask_before = 0, _NO_QUOTE, _NO_QUOTE
-    for run, end in zip(runs, ends.tolist(), strict=True):
-        timestamp, price, size, total_volume, bid, ask, *others = run
-        bid_bits, ask_bits = bid.view(np.int64), ask.view(np.int64)
-        local = cuts if len(runs) == 1 else cuts[(cuts > start) & (cuts <= end)] - start
-        counts, reals = _sum_ticks(  # type: ignore[call-arg]  # mypy takes the starred names for more
-            local, timestamp.view(np.int64), price, size, total_volume, bid, ask, bid_bits, ask_bits, *others,
-            bid_before, ask_before,
-        )  # fmt: skip
-        parts.append(BarSums(counts, reals))
-        start, bid_before, ask_before = end, int(bid_bits[-1]), int(ask_bits[-1])
-    if len(parts) == 1:
-        return cuts, parts[0]
-    return cuts, BarSums(np.concatenate([p.counts for p in parts]), np.concatenate([p.reals for p in parts]))
+        cuts = _union(len(ticks), [cuts[cuts > 0], run_ends])
+    atoms = _room(ticks, "atoms", len(cuts))
+    start, row, before = 0, 0, (_NO_QUOTE, _NO_QUOTE)
+    for run, end in zip(runs, run_ends.tolist(), strict=True):
+        stop = len(cuts) if len(runs) == 1 else int(np.searchsorted(cuts, end, side="right"))
+        _sum_run(run, cuts[row:stop] - start, before, atoms.of_rows(slice(row, stop)))
+        before = (int(run[4].view(np.int64)[-1]), int(run[5].view(np.int64)[-1]))
+        start, row = end, stop
+    return cuts, atoms
 
 
 @njit(cache=True, nogil=True)
@@ -286,19 +299,25 @@ def sum_series(ticks: SessionTicks, series: Sequence[NDArray[np.int64]]) -> BarS
     """
     if not series:
         return BarSums.of(0)
-    cuts = series[0] if len(series) == 1 else _union(len(ticks), series)
-    cuts, atoms = _sum_runs(ticks, cuts)
+    merged = _room(ticks, "bars", sum(len(ends) for ends in series))
+    stops = np.cumsum([len(ends) for ends in series]).tolist()
+    own = [merged.of_rows(slice(stop - len(ends), stop)) for ends, stop in zip(series, stops, strict=True)]
+    # Pieces shorter than a few ticks cost more to merge than ticks to sum: such series are not cut into the others.
+    fine = {n for n, ends in enumerate(series) if len(series) > 1 and len(ends) * FEW_TICKS > len(ticks)}
+    for number in fine:
+        columns = tuple(ticks.column(name) for name in _SUMMED)
+        _sum_run(columns, series[number], (_NO_QUOTE, _NO_QUOTE), own[number])
+    cuts, atoms = _sum_atoms(ticks, _union(len(ticks), [ends for n, ends in enumerate(series) if n not in fine]))
     if len(series) == 1 and len(cuts) == len(series[0]):
         return atoms
-    merged = BarSums.of(sum(len(ends) for ends in series))
-    stops = np.cumsum([len(ends) for ends in series]).tolist()
-    rows = [slice(stop - len(ends), stop) for ends, stop in zip(series, stops, strict=True)]
-    for number, into in enumerate(rows):
-        base = _coarsest_base(series, number)
-        pieces, sums = (cuts, atoms) if base is None else (series[base], merged.of_rows(rows[base]))
+    for number, ends in enumerate(series):
+        if number in fine:
+            continue
+        base = _coarsest_base(series, number, fine)
+        pieces, found = (cuts, atoms) if base is None else (series[base], own[base])
         # A bar without ticks ends where the one before ended: it merges no piece.
-        last = np.searchsorted(pieces, series[number], side="right")
-        _merge(bar_starts(last), last, sums.counts, sums.reals, merged.counts[into], merged.reals[into])
+        last = np.searchsorted(pieces, ends, side="right")
+        _merge(bar_starts(last), last, found.counts, found.reals, own[number].counts, own[number].reals)
     return merged
 
 
@@ -322,9 +341,9 @@ def merge_bars(bars: BarSums, ends: NDArray[np.int64]) -> BarSums:
     return merged
 
 
-def _coarsest_base(series: Sequence[NDArray[np.int64]], number: int) -> int | None:
+def _coarsest_base(series: Sequence[NDArray[np.int64]], number: int, fine: Set[int]) -> int | None:
     """The series with fewest bars among those before this one whose ends have all of its ends among them."""
     ends = series[number]
-    candidates = [other for other in range(number) if len(series[other]) >= len(ends)]
+    candidates = [other for other in range(number) if other not in fine and len(series[other]) >= len(ends)]
     candidates.sort(key=lambda other: len(series[other]))
     return next((other for other in candidates if _contains(series[other], ends)), None)

@@ -390,7 +390,7 @@ def resilience_score(
         return Resilience(math.nan, 0, 0, 0)
     wide, restored = WIDE_SPREAD * median_spread, RESTORED_SPREAD * median_spread
     # Decimal spreads are not exact in binary: a spread of exactly twice the median must not be wider than it.
-    wide, restored = wide * (1 + 1e-9), restored * (1 + 1e-9)
+    wide, restored = wide * (1 + 1e-6), restored * (1 + 1e-6)
     count, back, unseen = (int(value) for value in _widenings(timestamps, spread, wide, restored, RECOVERY_NS, end_ns))
     seen = count - unseen
     return Resilience(100.0 * back / seen if seen else math.nan, count, back, unseen)

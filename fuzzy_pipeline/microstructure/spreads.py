@@ -92,8 +92,7 @@ class QuotedSpread:
 def _quoted_bps(bid, ask, bps):  # type: ignore[no-untyped-def]
     n = locked = crossed = 0
     for i in range(len(bid)):
-        b = bid[i]
-        a = ask[i]
+        b, a = bid[i], ask[i]
         if has_usable_quote(b, a):
             bps[n] = (a - b) / (0.5 * (b + a)) * 1e4
             n += 1
@@ -148,10 +147,7 @@ def quoted_spread(bid: Floats, ask: Floats) -> QuotedSpread:
 
 @dataclass(frozen=True, slots=True)
 class SpreadMeans:
-    """Means over ``n`` trades, plain and share-weighted (``_vw``), in USD and in bps of the midpoint at the trade.
-
-    NaN over no trades.
-    """
+    """Means over ``n`` trades, plain and share-weighted (``_vw``), in USD and in bps of the midpoint; NaN over none."""
 
     n: int
     usd: float
@@ -204,14 +200,13 @@ def _effective(price, size, midpoint, sign, sums):  # type: ignore[no-untyped-de
         if sign[i] == 0 or not middle > 0.0:
             continue
         effective = 2.0 * sign[i] * (price[i] - middle)
-        volume = float(size[i])
         relative = effective * (1e4 / middle)
         n += 1
         shares += np.int64(size[i])
         usd += effective
-        usd_vw += effective * volume
+        usd_vw += effective * size[i]
         bps += relative
-        bps_vw += relative * volume
+        bps_vw += relative * size[i]
     sums[:] = (usd, usd_vw, bps, bps_vw)
     return n, shares
 
@@ -389,7 +384,7 @@ def summarise_horizons(
     >>> found.price_impact.n, round(found.realised_spread.usd, 9), round(found.price_impact.bps, 9), found.mean_age_s
     (1, 0.02, 20.0, 0.0)
     """
-    if any(horizon < 0 for horizon in horizons_s):
+    if min(horizons_s, default=0) < 0:
         raise ValueError(f"a horizon is not negative: {min(horizons_s)} s")
     midpoint, unkept = usable_midpoint(bid, ask), np.empty((4, 0))
     if np.isnan(midpoint).all():

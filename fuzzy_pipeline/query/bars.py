@@ -6,10 +6,9 @@ Belongs here: which rows of which keys are read, and time bars that are not stor
 from __future__ import annotations
 
 import datetime as dt
-import threading
-from collections import OrderedDict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Literal, Unpack, cast, overload
 
 from fuzzy_pipeline.bar_settings import SessionName
@@ -21,12 +20,12 @@ from fuzzy_pipeline.errors import NotStoredError, SettingsError
 from fuzzy_pipeline.query.dates import DateLike, Missing, asked_dates, one_symbol, stored_versions
 from fuzzy_pipeline.query.frames import KEY_DATE, Form, Keys, shown, wanted_columns
 from fuzzy_pipeline.query.opening import ReadOptions, reading
+from fuzzy_pipeline.query.recent import BARS, METADATA, store_identity
 from fuzzy_pipeline.schema.arrays import Arrays, concatenate, length, take
 from fuzzy_pipeline.schema.columns import BAR_KEY, SYMBOL, Column
 from fuzzy_pipeline.schema.tables import Table
 from fuzzy_pipeline.settings import Settings, load_settings
 from fuzzy_pipeline.stores.protocol import HeavyKey, Metadata
-from fuzzy_pipeline.stores.stamp import read_stamp
 from fuzzy_pipeline.stores.store import Store
 
 if TYPE_CHECKING:
@@ -34,8 +33,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _NS = 1_000_000_000
-_KEPT_BYTES = 64 << 20
-"""Resampled bars kept in memory: a year of 7m bars of ten symbols."""
+_SHORT = 100
+"""Series of at most so many bars a date are kept in memory once read: finding each key costs more than its rows."""
 
 
 @overload
@@ -149,7 +148,7 @@ class Series:
         """Where the family's bars are stored."""
         return self.family.table
 
-    def stored_name(self, names: Sequence[str]) -> str | None:
+    def stored_name(self, names: tuple[str, ...]) -> str | None:
         """The one of the stored names that means the same."""
         return next((name for name in names if self.family.meaning(name) == self.meaning), None)
 
@@ -200,26 +199,19 @@ def read_series(
     NotStoredError
         Some versions do not have the series, and it cannot be put together from what they have.
     """
+    reader = _Reader(store, store_identity(store), series.table)
     keys = [HeavyKey(symbol, date, version) for date, (version, _) in versions.items()]
     # Ranges and rows of the same version: a rebuild with other series in between cannot mix them up.
-    sources = _sources(series, keys, store.heavy.metadata_many(series.table, keys), settings)
+    sources = _sources(series, keys, reader.metadata(keys), settings)
     stored = {column.name for column in series.table.stored}
-    names = list(dict.fromkeys(["timestamp", *(column.name for column in wanted if column.name in stored)]))
-    as_built = [source for source in sources if source.sessions is None]
-    arrays = _read_many(store, series.table, [source.key for source in as_built], names)
-    counts = [source.rows for source in as_built]
-    if len(as_built) < len(sources):
-        parts = dict(zip((source.key.date for source in as_built), _split(arrays, counts), strict=True))
-        others = [source for source in sources if source.sessions is not None]
-        parts |= {date: take_columns(found, names) for date, found in _resampled(store, series, others).items()}
-        counts = [length(parts[source.key.date]) for source in sources]
-        arrays = concatenate([parts[source.key.date] for source in sources])
+    names = tuple(dict.fromkeys(["timestamp", *(column.name for column in wanted if column.name in stored)]))
+    if all(source.sessions is None and source.rows > _SHORT for source in sources):
+        counts, arrays = [source.rows for source in sources], reader.rows(sources, names)
+    else:
+        parts = _parts(reader, series, sources, names)
+        counts = [length(part) for part in parts]
+        arrays = concatenate([{name: part[name] for name in names} for part in parts])
     return SeriesRows(arrays, list(versions), [source.name for source in sources], counts)
-
-
-def take_columns(arrays: Arrays, names: Sequence[str]) -> Arrays:
-    """The named columns."""
-    return {name: arrays[name] for name in names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,9 +240,10 @@ def _sources(
     """
     found: list[_Source] = []
     lacking: dict[dt.date, list[str]] = {}
+    stored_name = cache(series.stored_name)  # nearly all dates have the same series
     for key, held in zip(keys, metadata, strict=True):
         ranges: Mapping[str, Sequence[int]] = held.get("ranges", {})
-        name = series.stored_name(list(ranges))
+        name = stored_name(tuple(ranges))
         if name is not None:
             found.append(_Source(name, _rows(key, ranges[name])))
             continue
@@ -294,101 +287,74 @@ def _lack(series: Series, symbol: str, lacking: Mapping[dt.date, Sequence[str]])
     )
 
 
-def _read_many(store: Store, table: Table, keys: Sequence[HeavyKey], columns: Sequence[str] | None) -> Arrays:
-    # An empty range does not join with others inside ArcticDB.
-    filled = [key for key in keys if key.rows is None or key.rows[0] < key.rows[1]]
-    return store.heavy.read_many(table, filled, columns=columns)
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads one table of a store and keeps what need not be read again; nothing where ``identity`` is None."""
+
+    store: Store
+    identity: Hashable | None
+    table: Table
+
+    def metadata(self, keys: Sequence[HeavyKey]) -> list[Metadata]:
+        """The metadata of each key."""
+        marks = {key: (self.identity, self.table.name, key) for key in keys}
+        found = {key: METADATA.get(mark) for key, mark in marks.items()} if self.identity else {}
+        absent = [key for key in keys if found.get(key) is None]
+        for key, held in zip(absent, self.store.heavy.metadata_many(self.table, absent), strict=True):
+            found[key] = held
+            if self.identity:
+                METADATA.put(marks[key], held)
+        return [found[key] or {} for key in keys]
+
+    def rows(self, sources: Sequence[_Source], names: Sequence[str] | None) -> Arrays:
+        """Rows of the sources, one below the other; all stored columns when None."""
+        # An empty range does not join with others inside ArcticDB.
+        filled = [source.key for source in sources if source.rows]
+        return self.store.heavy.read_many(self.table, filled, columns=names)
+
+    def by_date(self, sources: Sequence[_Source], names: Sequence[str] | None) -> list[Arrays]:
+        """Rows of each source, read together."""
+        arrays, row = self.rows(sources, names), 0
+        parts: list[Arrays] = []
+        for source in sources:
+            parts.append(take(arrays, slice(row, row + source.rows)))
+            row += source.rows
+        return parts
+
+    def kept(
+        self, what: Hashable, sources: Sequence[_Source], make: Callable[[Sequence[_Source]], Sequence[Arrays]]
+    ) -> dict[_Source, Arrays]:
+        """Bars of each source: from memory, and those that are not there made together. Nobody may change them."""
+        marks = {source: (self.identity, self.table.name, what, source.key, source.sessions) for source in sources}
+        held = {source: BARS.get(mark) for source, mark in marks.items()} if self.identity else {}
+        found = {source: bars for source, bars in held.items() if bars is not None}
+        absent = [source for source in sources if source not in found]
+        for source, bars in zip(absent, make(absent) if absent else [], strict=True):
+            found[source] = bars
+            if self.identity:
+                # A copy: a slice would keep alive all that was read with it.
+                BARS.put(marks[source], {name: array.copy() for name, array in bars.items()})
+        return found
 
 
-def _split(arrays: Arrays, counts: Sequence[int]) -> list[Arrays]:
-    """Arrays of several dates, one date each."""
-    parts: list[Arrays] = []
-    row = 0
-    for count in counts:
-        parts.append(take(arrays, slice(row, row + count)))
-        row += count
-    return parts
+def _parts(reader: _Reader, series: Series, sources: Sequence[_Source], names: tuple[str, ...]) -> list[Arrays]:
+    """At least the named columns of the bars of each source."""
+    stored = [source for source in sources if source.sessions is None]
+    long = [source for source in stored if source.rows > _SHORT]
+    short = [source for source in stored if source.rows <= _SHORT]
+    shorter = [source for source in sources if source.sessions is not None]
+    found = dict(zip(long, reader.by_date(long, names), strict=True))
+    found |= reader.kept(names, short, lambda absent: reader.by_date(absent, names))
+    found |= reader.kept(series.meaning, shorter, lambda absent: _resampled(series, absent, reader))
+    return [found[source] for source in sources]
 
 
-# -- intervals that are not stored -------------------------------------------------------------------------
-
-
-class RecentArrays:
-    """The arrays used last, by key, up to so many bytes. Read-only: whoever gets them shares them."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._held: OrderedDict[Hashable, Arrays] = OrderedDict()
-        self._bytes = 0
-        self._lock = threading.Lock()
-
-    def __len__(self) -> int:
-        return len(self._held)
-
-    def get(self, key: Hashable) -> Arrays | None:
-        """The arrays of the key, which are now the last used; None when they are not held."""
-        with self._lock:
-            if key in self._held:
-                self._held.move_to_end(key)
-            return self._held.get(key)
-
-    def put(self, key: Hashable, arrays: Arrays) -> None:
-        """Hold the arrays, and let go of those unused for longest while there is too much."""
-        for array in arrays.values():
-            array.flags.writeable = False
-        with self._lock:
-            self._forget(key)
-            self._held[key] = arrays
-            self._bytes += _bytes(arrays)
-            while self._bytes > self._max_bytes:
-                self._forget(next(iter(self._held)))
-
-    def clear(self) -> None:
-        """Let go of everything."""
-        with self._lock:
-            self._held.clear()
-            self._bytes = 0
-
-    def _forget(self, key: Hashable) -> None:
-        self._bytes -= _bytes(self._held.pop(key, {}))
-
-
-def _bytes(arrays: Arrays) -> int:
-    return sum(array.nbytes for array in arrays.values())
-
-
-RESAMPLED = RecentArrays(_KEPT_BYTES)
-"""Resampled bars of this process by store, symbol, date, version, interval and sessions."""
-
-
-def _resampled(store: Store, series: Series, sources: Sequence[_Source]) -> dict[dt.date, Arrays]:
+def _resampled(series: Series, sources: Sequence[_Source], reader: _Reader) -> list[Arrays]:
     """All stored columns of the longer bars of each date."""
-    which = _which_store(store)
-    found: dict[dt.date, Arrays] = {}
-    absent: list[_Source] = []
-    for source in sources:
-        held = RESAMPLED.get((which, *_identity(series, source))) if which else None
-        if held is None:
-            absent.append(source)
-        else:
-            found[source.key.date] = held
-    shorter = _read_many(store, series.table, [source.key for source in absent], None)
-    for source, bars in zip(absent, _split(shorter, [source.rows for source in absent]), strict=True):
+    found: list[Arrays] = []
+    for source, bars in zip(sources, reader.by_date(sources, None), strict=True):
         try:
-            made = resample_day(bars, series.parameter, source.key.date, source.sessions or ())
+            found.append(resample_day(bars, series.parameter, source.key.date, source.sessions or ()))
         except ValueError as error:  # the bars do not say their sessions, and the settings name others
             raise SettingsError(f"{source.key.symbol}: {error}; set FUZZY_BARS__SESSIONS to theirs") from error
-        found[source.key.date] = made
-        if which:
-            RESAMPLED.put((which, *_identity(series, source)), made)
     return found
-
-
-def _identity(series: Series, source: _Source) -> tuple[Hashable, ...]:
-    return source.key.symbol, source.key.date, source.key.version, series.meaning, source.sessions
-
-
-def _which_store(store: Store) -> Hashable | None:
-    """What tells this store from all others, also from one deleted and made again; None for one in memory."""
-    stamp = read_stamp(store.root) if store.location is not None else None
-    return None if stamp is None else (store.location, stamp.created_at)

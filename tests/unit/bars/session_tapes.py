@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import math
 from collections.abc import Sequence
 from functools import lru_cache
@@ -51,7 +52,12 @@ def session_of(price: Sequence[float], **given: Any) -> SessionTicks:
         "sets_high_low": np.asarray(given.pop("sets_high_low", [True] * rows), dtype=np.bool_),
     }
     assert not given, f"unknown columns {sorted(given)}"
-    return SessionTicks("regular", start_ns, end_ns, np.array([[0, rows]]), columns, BufferPool())
+    return SessionTicks("regular", start_ns, end_ns, one_run(rows), columns, BufferPool())
+
+
+def one_run(rows: int) -> NDArray[np.int64]:
+    """All rows together; no run when there are none."""
+    return np.array([[0, rows]] if rows else [], dtype=np.int64).reshape(-1, 2)
 
 
 def in_pieces(ticks: SessionTicks, cuts: Sequence[int]) -> list[SessionTicks]:
@@ -60,10 +66,10 @@ def in_pieces(ticks: SessionTicks, cuts: Sequence[int]) -> list[SessionTicks]:
     columns = {name: ticks.column(name) for name in ticks.ticks}
     return [
         SessionTicks(
-            ticks.session, ticks.start_ns, ticks.end_ns, np.array([[0, stop - start]]),
+            ticks.session, ticks.start_ns, ticks.end_ns, one_run(stop - start),
             {name: column[start:stop] for name, column in columns.items()}, ticks.pool,
         )
-        for start, stop in zip(bounds, bounds[1:], strict=False)
+        for start, stop in itertools.pairwise(bounds)
     ]  # fmt: skip
 
 
@@ -139,7 +145,9 @@ def tapes(draw: st.DrawFn) -> SessionTicks:
     price = [round(units * step, 4) for units in np.maximum(np.abs(walk), 1).tolist()]
     flags = st.lists(st.sampled_from([True, True, True, False]), min_size=rows, max_size=rows)
     sizes = st.lists(st.sampled_from([1, 37, 100, 250, 999, 5_000]), min_size=rows, max_size=rows)
-    return session_of(price, size=draw(sizes), is_qualified=draw(flags), sets_high_low=draw(flags))
+    # Every profile lets a price that may set open and close set high and low too.
+    qualified, high_low = np.array(draw(flags), dtype=np.bool_), np.array(draw(flags), dtype=np.bool_)
+    return session_of(price, size=draw(sizes), is_qualified=qualified, sets_high_low=qualified | high_low)
 
 
 CUTS = st.lists(st.integers(0, 60), max_size=6)

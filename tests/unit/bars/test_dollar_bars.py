@@ -45,6 +45,8 @@ def test_dollars_that_are_reached_exactly_close_the_bar_whatever_their_binary_va
     assert sum(price) < 101  # 100.99999999999999 in binary
     assert dollar_bar_ends(session_of(price, size=[1] * 10), 101).ends.tolist() == [10]
     assert dollar_bar_ends(session_of(price, size=[1] * 10), 101).closing["overflow"].tolist() == [0.0]
+    assert 2.01 * 1_000_000 < 2_010_000  # nor may the millionths fall short
+    assert dollar_bar_ends(session_of([2.01, 2.01], size=[100, 1]), 201).ends.tolist() == [1, 2]
 
 
 def test_hundredths_of_a_cent_count() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -42,15 +43,18 @@ def test_high_less_low_closes_the_bar_and_the_next_starts_with_its_own_first_pri
     assert bars.closing["close_reason"].tolist()[1:] == [CloseReason.THRESHOLD, CloseReason.SESSION_END]
 
 
-@pytest.mark.parametrize("price", [[10.2, 10.3], [1.1, 1.0], [167.25, 167.35], [1.0001, 1.1001]])
-def test_a_range_that_is_reached_exactly_closes_the_bar_whatever_its_binary_value(price: list[float]) -> None:
+@pytest.mark.parametrize("price", [[10.1, 10.2], [1.0, 0.9], [167.25, 167.35]])
+def test_a_range_that_is_reached_exactly_closes_the_bar_though_its_binary_value_falls_short(price: list[float]) -> None:
+    assert max(price) - min(price) < 0.1
     bars = range_bar_ends(session_of(price), 0.1)
     assert bars.closing["is_complete"].tolist() == [True]
     assert bars.closing["overflow"].tolist() == [0.0]
 
 
-def test_in_binary_a_difference_may_fall_short() -> None:
-    assert 10.3 - 10.2 < 0.1  # what the test above guards against
+def test_a_price_that_misses_its_decimal_by_the_last_bit_is_that_decimal() -> None:
+    bars = range_bar_ends(session_of([10.0, float(np.nextafter(10.1, 10.0))]), 0.1)
+    assert bars.closing["is_complete"].tolist() == [True]
+    assert bars.closing["overflow"].tolist() == [0.0]
 
 
 def test_a_hundredth_of_a_cent_less_is_not_enough() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from decimal import Decimal
 from pathlib import Path
@@ -70,6 +71,11 @@ def test_a_step_that_is_reached_exactly_lays_a_brick_whatever_its_binary_value(c
     low, high = cents * 10 / 100, (cents * 10 + 10) / 100
     assert laid(low, high) == [(low, high)]
     assert laid(high, low) == [(high, low)]
+
+
+def test_a_price_that_misses_its_decimal_by_the_last_bit_is_that_decimal() -> None:
+    assert laid(10.0, float(np.nextafter(10.1, 10.0))) == [(10.0, 10.1)]
+    assert laid(10.0, float(np.nextafter(9.9, 10.0))) == [(10.0, 9.9)]
 
 
 def test_a_hundredth_of_a_cent_less_lays_none() -> None:
@@ -176,6 +182,13 @@ def test_state_is_the_last_close_in_heights_and_its_direction() -> None:
     assert cutter.state() == {"level": 101, "direction": -1}  # up to 10.30, back to 10.10 by way of 10.20
 
 
+def test_one_height_against_the_direction_changes_nothing() -> None:
+    for price in (9.9, 9.81):
+        cutter = RenkoBarCutter(0.1, UP_FROM_TEN)
+        cutter.feed(session_of([price]))
+        assert cutter.state() == UP_FROM_TEN
+
+
 def test_the_first_price_of_the_next_date_is_measured_from_the_last_brick() -> None:
     # The day before closed at 10.30 upwards: a price of 10.15 turns nothing, 10.50 lays two bricks at once.
     state = {"level": 103, "direction": 1}
@@ -240,7 +253,7 @@ def test_bricks_are_exact_steps_that_meet_and_turn_one_back(ticks: SessionTicks,
     height = Decimal(usd)
     found = [(Decimal(repr(one)), Decimal(repr(two))) for one, two in bricks(renko_bar_ends(ticks, float(usd)))]
     assert all(opened % height == 0 and abs(closed - opened) == height for opened, closed in found)
-    for (before_open, before_close), (opened, closed) in zip(found, found[1:], strict=False):
+    for (before_open, before_close), (opened, closed) in itertools.pairwise(found):
         turned = (closed > opened) != (before_close > before_open)
         assert opened == (before_open if turned else before_close)
 

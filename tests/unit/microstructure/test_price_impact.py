@@ -25,9 +25,7 @@ MINUTE = 60 * SECOND
 def columns(trades: list[tuple[int, float, float, int, int]]) -> tuple[Any, ...]:
     """Time, midpoint, price, size and sign of hand-made trades."""
     types = (np.int64, np.float64, np.float64, np.uint32, np.int8)
-    return tuple(
-        np.array(column, dtype=kind) for column, kind in zip(zip(*trades, strict=True), types, strict=True)
-    )
+    return tuple(np.array(column, dtype=kind) for column, kind in zip(zip(*trades, strict=True), types, strict=True))
 
 
 def test_a_midpoint_change_is_paired_with_the_trades_that_came_after_the_first_quote() -> None:

@@ -6,6 +6,7 @@ import datetime as dt
 import shutil
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,8 @@ from fuzzy_pipeline.bar_settings import BarSettings
 from fuzzy_pipeline.bars.build import build_bars
 from fuzzy_pipeline.errors import CalendarError, NotStoredError, SchemaError, SettingsError
 from fuzzy_pipeline.query import DateMoved, DatesMissing, get_bars
-from fuzzy_pipeline.query.bars import RecentArrays
 from fuzzy_pipeline.query.opening import reading
+from fuzzy_pipeline.query.recent import Recent
 from fuzzy_pipeline.schema.tables import BAR_TABLES, ENRICHED_TICKS
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.stores.store import Store, create_store
@@ -299,13 +300,32 @@ def test_a_store_made_anew_in_the_same_folder_is_another_store(tmp_path: Path) -
         shutil.rmtree(settings.home)
 
 
+def test_short_series_are_read_once_a_version(on_disk: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(on_disk, MONDAY, [1, 2, 3], {"1m": [0, 2], "1d": [2, 3]})
+    put(on_disk, TUESDAY, [4, 5], {"1m": [0, 1], "1d": [1, 2]})
+    ask = partial(get_bars, "SPY", MONDAY, TUESDAY, parameter="1d", columns=["date", "close"], store=on_disk)
+    first = ask()
+    assert first["close"].tolist() == [3, 5]
+    for name in ("read_many", "metadata_many"):
+        monkeypatch.setattr(
+            on_disk.heavy, name, lambda _table, keys, **_: pytest.fail(f"read {keys} again") if keys else []
+        )
+    pd.testing.assert_frame_equal(ask(), first)
+    monkeypatch.undo()
+    put(on_disk, TUESDAY, [6, 7], {"1m": [0, 1], "1d": [1, 2]})
+    assert ask()["close"].tolist() == [3, 7]
+    assert get_bars("SPY", MONDAY, parameter="1m", store=on_disk)["close"].tolist() == [1, 2]
+
+
 def test_what_was_unused_for_longest_is_let_go_when_there_is_too_much() -> None:
-    held = RecentArrays(max_bytes=16)
-    held.put("a", {"x": np.zeros(1)})
-    held.put("b", {"x": np.zeros(1)})
-    assert held.get("a") is not None
-    held.put("c", {"x": np.zeros(1)})
+    held = Recent[str](most=4, weigh=len)
+    held.put("a", "xx")
+    held.put("b", "xx")
+    assert held.get("a") == "xx"
+    held.put("c", "xx")
     assert held.get("b") is None
-    assert [key for key in "abc" if held.get(key) is not None] == ["a", "c"]
-    held.put("d", {"x": np.zeros(3)})  # more than fits is not held at all
+    assert [key for key in "abc" if held.get(key)] == ["a", "c"]
+    held.put("c", "xxx")  # in place of what was there
+    assert [key for key in "abc" if held.get(key)] == ["c"]
+    held.put("d", "xxxxx")  # more than may be held at all
     assert len(held) == 0
