@@ -32,7 +32,6 @@ DAYS = (("SPY", 450_000), ("BAC", 125_000))
 SERIES: Mapping[FamilyName, int] = {"tick": 500, "volume": 50_000, "dollar": 5_000_000}
 TICKS_PER_BAR = SERIES["tick"]
 ONE_SERIES = one_series.settings_of("tick", str(TICKS_PER_BAR))
-MLFINPY_TICKS = 30_000
 REMARKS = [
     "Prices and volume: everyone gets instant, price and size of the regular session's counted ticks of at least one "
     "share in its own form (arrays, frame, objects; not timed), finds the bars and gives open, high, low, close and "
@@ -43,8 +42,8 @@ REMARKS = [
     "nautilus_trader (its own environment: it needs other versions of fsspec and uvloop): splits prints so that volume "
     "and dollar bars hold the threshold exactly, has neither vwap nor tick count, drops the ticks left over; dollar "
     "bars are not compared: it rounds the split sizes to whole shares.",
-    f"mlfinpy (its own environment: it needs NumPy 1): timed on the first {MLFINPY_TICKS:,} ticks, its seconds scaled "
-    "to all; it gives buyers' volume and dollars too, from which vwap follows; drops the ticks left over.",
+    "mlfinpy (its own environment: it needs NumPy 1): gives buyers' volume and dollars too, no vwap, though it follows "
+    "from those; drops the ticks left over.",
     "All columns: from the enriched ticks of the whole day, as in the benchmark of time bars.",
 ]
 
@@ -63,8 +62,7 @@ def contenders(ticks: SessionTicks, family: FamilyName, peers: Mapping[str, Peer
         "ours": one_series.ohlcv_builder(ticks, family, str(parameter)),
         "polars": partial(polars_event_bars.ohlcv, frame, family, parameter),
     }
-    rows = {"mlfinpy": MLFINPY_TICKS}
-    return local, {n: PeerWork(peer, folder, family, parameter, rows.get(n)) for n, peer in peers.items()}
+    return local, {name: PeerWork(peer, folder, family, parameter) for name, peer in peers.items()}
 
 
 def check(
@@ -128,8 +126,6 @@ def price_cases(
         bars = len(local["ours"]()["close"])
         found.append(f"{day.symbol}, {family} {parameter:,}: ours {bars:,} bars. {'. '.join(checks)}.")
         timings = peer_process.side_by_side(local, distant)
-        if "mlfinpy" in timings:
-            timings["mlfinpy"] = peer_process.scaled(timings["mlfinpy"], MLFINPY_TICKS / len(ticks))
         label = f"{day.symbol} {day.date}, {len(ticks):,} {day.kind} ticks, {family} {parameter:,}: prices and volume"
         cases.append(measure.case(label, len(ticks), timings, GOALS))
     return cases, found

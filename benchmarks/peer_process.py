@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import venv
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -91,11 +91,11 @@ class PeerProcess:
 
 
 @contextmanager
-def open_peers() -> Iterator[tuple[dict[str, PeerProcess], list[str]]]:
+def open_peers(names: Sequence[str] = tuple(MODULES)) -> Iterator[tuple[dict[str, PeerProcess], list[str]]]:
     """The peers that can be installed here, and a line for each that cannot."""
     with ExitStack() as stack:
         peers, missing = {}, []
-        for peer in MODULES:
+        for peer in names:
             try:
                 process = PeerProcess(peer)
             except subprocess.CalledProcessError as error:

@@ -1,7 +1,7 @@
 """Settings: one validated model, read from ``FUZZY_*`` environment variables and ``.env`` files.
 
 Belongs here: what a user may choose, its defaults and its limits. Nested sections use two underscores:
-``FUZZY_IQFEED__PORT=9100``. Secrets are ``SecretStr`` and never printed.
+``FUZZY_IQFEED__PORT=9100``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from fuzzy_pipeline.bar_settings import BarSettings, Section
@@ -36,8 +36,6 @@ class IQFeedSettings(Section):
     backoff_s: float = Field(default=1.0, ge=0, description="First pause between tries; doubles, with jitter.")
     requests_per_second: float = Field(default=50.0, gt=0)
     datapoints_per_send: int = Field(default=500, ge=1)
-    login: str = Field(default="", description="DTN login; read by nothing yet: IQConnect is started apart.")
-    password: SecretStr = SecretStr("")
 
 
 class FilesSettings(Section):

@@ -27,7 +27,7 @@ LARGEST_BLOCK = 10.0
 """A block counts at most this many times the average of those before: one block print must not set the variance."""
 
 ROUNDING = 1e-12
-"""A sum that reaches the threshold in exact arithmetic must not miss it by the last bit of an average."""
+"""What reaches a threshold or a whole number in exact arithmetic must not miss it by the last bit of an average."""
 
 UNITS: Mapping[Unit, int] = {"tick": 0, "volume": 1, "dollar": 2}
 """What the kernels know a unit by."""
@@ -169,7 +169,7 @@ def open_bar(state, threshold, expected_theta, ticks, rules):  # type: ignore[no
     """Set what the next bar has to reach, from what is known before it; ``ticks`` are its expected ticks."""
     state[Slot.THRESHOLD] = threshold
     state[Slot.EXPECTED_THETA] = expected_theta
-    state[Slot.LIMIT] = math.floor(rules.cap * ticks)
+    state[Slot.LIMIT] = math.floor(rules.cap * ticks * (1 + ROUNDING))
     state[Slot.IS_WARM_UP] = state[Slot.BARS_CLOSED] < rules.warm_up_bars
     state[Slot.OPEN_TICKS : Slot.OPEN_IN_BLOCKS + 1] = 0.0
 

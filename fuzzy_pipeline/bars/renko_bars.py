@@ -87,17 +87,17 @@ class RenkoBarCutter:
 
     def feed(self, ticks: SessionTicks) -> BarEnds:
         """Bricks that these ticks lay."""
+        first_ever = self._direction == 0
         rows = ticks.pool.array("bar_ends", "moves", np.dtype(np.int64), 4 * len(ticks)).reshape(-1, 4)
         found, self._level, self._direction = _find_moves(
             ticks.column("price"), ticks.column("is_qualified"), self._height, self._level, self._direction, rows
         )
-        moves = rows[:found]
-        self._open = len(ticks) - int(moves[-1, _END]) if found else self._open + len(ticks)
-        return _bricks(moves, self._height)
+        self._open = len(ticks) - int(rows[found - 1, _END]) if found else self._open + len(ticks)
+        return _bricks(rows[:found], self._height, first_ever=first_ever)
 
     def finish(self) -> BarEnds:
         """The ticks since the last brick, as a bar with the prices they traded at."""
-        rest = cut_by_session_end(self._open, threshold=self._height / _MILLION)
+        rest = cut_by_session_end(self._open, threshold=self._height / _MILLION, is_warm_up=self._direction == 0)
         none = np.full(len(rest), np.nan)
         return replace(rest, brick_open=none, brick_close=none)
 
@@ -108,8 +108,11 @@ class RenkoBarCutter:
         return {"direction": self._direction, "level": self._level}
 
 
-def _bricks(moves: NDArray[np.int64], height: int) -> BarEnds:
-    """The bricks of each move; all but the first of a move have no ticks."""
+def _bricks(moves: NDArray[np.int64], height: int, *, first_ever: bool) -> BarEnds:
+    """The bricks of each move; all but the first of a move have no ticks.
+
+    The first move ever starts from a rounded price, not from a brick: its bricks are the warm-up.
+    """
     bricks = np.abs(moves[:, _BRICKS])
     move = np.repeat(moves, bricks, axis=0)
     number = np.arange(len(move)) - np.repeat(np.cumsum(bricks) - bricks, bricks)
@@ -123,6 +126,7 @@ def _bricks(moves: NDArray[np.int64], height: int) -> BarEnds:
         efficiency=height / (height + beyond),
         trigger_direction=direction,
         gaps=number,
+        is_warm_up=first_ever & (np.arange(len(move)) < bricks[:1].sum()),
         is_phantom=number > 0,
     )
     return BarEnds(
@@ -155,8 +159,9 @@ def renko_bar_ends(ticks: SessionTicks, brick_usd: float, state: SeriesState | N
     -------
     BarEnds
         Phantoms end where the first brick of their move ends and count in ``gaps`` the bricks of the move before
-        them. ``overflow`` [USD] is the distance from the brick's close to the price that laid it. The ticks after the
-        last brick are a bar that is not complete and has no brick prices.
+        them. ``overflow`` [USD] is the distance from the brick's close to the price that laid it. ``is_warm_up`` is
+        set until the first move that starts from a brick. The ticks after the last brick are a bar that is not
+        complete and has no brick prices.
 
     Examples
     --------

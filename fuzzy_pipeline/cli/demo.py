@@ -22,18 +22,22 @@ if TYPE_CHECKING:
 SYMBOLS = ("AAPL", "JPM", "KO", "SPY", "XOM")
 DATES = (dt.date(2025, 11, 25), dt.date(2025, 11, 26), dt.date(2025, 11, 28))
 HOME = Path(".fuzzy/demo")
-HOME_SETTINGS = f"""# The demo's settings: every command on this home uses them.
-FUZZY_SOURCE=simulator
-FUZZY_SYMBOLS={",".join(SYMBOLS)}
-FUZZY_FIRST_DATE=2025-11-03
-"""
+HOME_SETTINGS = {
+    "FUZZY_SOURCE": "simulator",
+    "FUZZY_SYMBOLS": ",".join(SYMBOLS),
+    "FUZZY_FIRST_DATE": "2025-11-03",
+    "FUZZY_STORE__HEAVY_URI": "",
+}
+"""What a home's own file says, so that every command on that home works like the demo."""
+
 SIMULATED = "SIMULATED data: a made-up market, not prices of these companies"
 
 
 def demo(context: typer.Context) -> None:
     """Build three simulated trading dates of five symbols, and say how to go on.
 
-    Needs no account and no network. Writes to .fuzzy/demo unless --home says otherwise, never into another store.
+    Needs no account and no network. Writes to .fuzzy/demo unless --home says otherwise, never into another store:
+    FUZZY_* variables and .env files that name another source or store are not obeyed.
 
     [bold]Examples[/bold]
 
@@ -44,12 +48,8 @@ def demo(context: typer.Context) -> None:
     from fuzzy_pipeline.settings import load_settings
 
     home = (context.obj or HOME).expanduser()
-    os.environ["FUZZY_HOME"] = str(home.absolute())
-    home.mkdir(parents=True, exist_ok=True)
-    own = home / ".env"
-    if own.exists() and own.read_text(encoding="utf-8") != HOME_SETTINGS:
-        raise SettingsError(f"{own} holds other settings than the demo's: choose another home with --home")
-    own.write_text(HOME_SETTINGS, encoding="utf-8")
+    _keep_settings(home)
+    os.environ.update(_environment(home.resolve()))
     settings = load_settings()
     out().print(Text(SIMULATED, style="bold magenta"))
     out().print(f"{', '.join(SYMBOLS)} on {', '.join(map(str, DATES))} ({_half_days()}), into {settings.home}\n")
@@ -67,6 +67,23 @@ def demo(context: typer.Context) -> None:
     _print_next(home, settings)
     if failed:
         raise typer.Exit(1)
+
+
+def _keep_settings(home: Path) -> None:
+    """Write the home's own file of settings; an older one of the demo may say less, but nothing else."""
+    from dotenv import dotenv_values  # comes with pydantic-settings, which reads these files with it
+
+    home.mkdir(parents=True, exist_ok=True)
+    own = home / ".env"
+    if own.exists() and not dotenv_values(own).items() <= HOME_SETTINGS.items():
+        raise SettingsError(f"{own} holds other settings than the demo's: choose another home with --home")
+    lines = [f"{name}={value}\n" for name, value in HOME_SETTINGS.items()]
+    own.write_text(f"# The demo's settings: every command on this home uses them.\n{''.join(lines)}", encoding="utf-8")
+
+
+def _environment(home: Path) -> dict[str, str]:
+    """Variables for this process and those it starts: they win over every file and what the shell had set."""
+    return HOME_SETTINGS | {"FUZZY_HOME": str(home), "FUZZY_STORE__LIGHT_PATH": str(home / "store" / "light")}
 
 
 def _half_days() -> str:

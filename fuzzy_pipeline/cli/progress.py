@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -60,7 +61,22 @@ def materialise(
     settings: Settings, date: dt.date, symbols: Sequence[str], assets: Sequence[str], force: bool
 ) -> RunOutcome:
     """One date now, in this process, with progress bars."""
-    with err().status("starting …"):
+    with err().status("starting …"), _uncollected():
         from fuzzy_pipeline.schedules import launch
     with step_progress():
         return launch.run_now(settings, date, symbols=symbols, assets=assets, force=force)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the garbage collector off what is made inside, for good.
+
+    Importing Dagster makes 200,000 objects that live as long as the process; looking through them again and again
+    took about a tenth of the time of a run with nothing to compute.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()

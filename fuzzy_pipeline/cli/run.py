@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 from fuzzy_pipeline.cli.arguments import (
@@ -26,6 +34,7 @@ from fuzzy_pipeline.errors import CalendarError, EngineError, NotStoredError
 
 if TYPE_CHECKING:
     from fuzzy_pipeline.query.coverage import DayCoverage
+    from fuzzy_pipeline.schedules.launch import BackfillState
     from fuzzy_pipeline.settings import Settings
 
 SHOWN_FAILURES = 50
@@ -66,10 +75,11 @@ def run(date: OptionalDate = None, symbols: Symbols = "", assets: Assets = "", f
 
 
 def backfill(from_: From, to: To, symbols: Symbols = "", assets: Assets = "", force: Force = False) -> None:
-    """Materialise a range of trading dates as a Dagster backfill.
+    """Materialise a range of trading dates as a Dagster backfill, one run a date, the earliest first.
 
-    Runs on the Dagster daemon: the one of a running `fuzzy ui`, or one started for this command. Ctrl-C leaves the
-    backfill where it is; a later daemon goes on with it. Exit code 1 when a date failed.
+    Runs on the Dagster daemon: the one of a running `fuzzy ui`, or one started for this command. A running one must
+    have been started with the same settings, else its runs refuse. Ctrl-C leaves the backfill where it is; a later
+    daemon goes on with it. Exit code 1 when a date failed.
 
     [bold]Examples[/bold]
 
@@ -84,37 +94,42 @@ def backfill(from_: From, to: To, symbols: Symbols = "", assets: Assets = "", fo
     dates = trading_dates(from_, to)
     if not dates:
         raise CalendarError(f"no trading date from {from_} to {to}")
-    failed, complete, backfill_id = _follow(settings, dates, chosen, parse_names(assets), force)
-    done = f"backfill {backfill_id}: {complete} of {len(dates)} dates complete"
-    out().print(f"{done}\nsee it: fuzzy ui, then http://127.0.0.1:3000/runs/b/{backfill_id}?tab=runs", highlight=False)
-    if failed or complete < len(dates):
+    state = _follow(settings, dates, chosen, parse_names(assets), force)
+    done = f"backfill {state.backfill_id}: {state.dates_done} of {len(dates)} dates complete"
+    seen = f"see it: fuzzy ui, then http://127.0.0.1:3000/runs/b/{state.backfill_id}?tab=runs"
+    out().print(f"{done}\n{seen}", highlight=False)
+    if state.dates_failed or state.dates_done < len(dates):
         if not print_failures(covered(settings, dates, chosen or settings.symbols)):
-            print_error(EngineError(f"{len(dates) - complete} dates were not completed; the UI tells more"))
+            why = state.error or "the UI tells more"
+            print_error(EngineError(f"{len(dates) - state.dates_done} dates were not completed: {why}"))
         raise typer.Exit(1)
 
 
 def _follow(
     settings: Settings, dates: Sequence[dt.date], symbols: Sequence[str], assets: Sequence[str], force: bool
-) -> tuple[int, int, str]:
-    """Start a backfill and show how far it is; dates failed, dates complete and its id."""
+) -> BackfillState:
+    """Start a backfill and show how far it is; its last state."""
     with err().status("starting …"):
         from fuzzy_pipeline.schedules import launch
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
         TextColumn("left"), TimeRemainingColumn(elapsed_when_finished=False),
     )  # fmt: skip
-    failed, complete, backfill_id = 0, 0, ""
+    states = launch.backfill(settings, dates, symbols=symbols, assets=assets, force=force)
     with Progress(*columns, console=err()) as progress:
         task = progress.add_task("starting", total=len(dates))
-        for state in launch.backfill(settings, dates, symbols=symbols, assets=assets, force=force):
-            failed, complete = state.dates_failed, state.dates_done
-            if not backfill_id:
-                backfill_id = state.backfill_id
-                progress.console.print(f"backfill {backfill_id}: {dates[0]} to {dates[-1]}", highlight=False)
-            waiting = f"waiting for {state.waiting_for}" if state.waiting_for else "dates"
-            text = f"{waiting}, [red]{failed} failed[/red]" if failed else waiting
-            progress.update(task, description=text, completed=complete + failed)
-    return failed, complete, backfill_id
+        state = next(states)
+        progress.console.print(f"backfill {state.backfill_id}: {dates[0]} to {dates[-1]}", highlight=False)
+        _show(progress, task, state)
+        for state in states:
+            _show(progress, task, state)
+    return state
+
+
+def _show(progress: Progress, task: TaskID, state: BackfillState) -> None:
+    waiting = f"waiting for {state.waiting_for}" if state.waiting_for else "dates"
+    text = f"{waiting}, [red]{state.dates_failed} failed[/red]" if state.dates_failed else waiting
+    progress.update(task, description=text, completed=state.dates_done + state.dates_failed)
 
 
 def last_partition_date(now: dt.datetime) -> dt.date:

@@ -61,9 +61,7 @@ def _interval_flow(timestamps, midpoint, price, size, sign, start, end, length, 
                 sampled = False
             if i == n:
                 break
-            # An interval that begins at the end would hold the closing auction alone: it joins the last one.
-            last = start + (end - start - 1) // length * length
-            boundary = min((timestamps[i] - start) // length * length + start, last) + length
+            boundary = start + ((timestamps[i] - start) // length + 1) * length
         if not np.isnan(midpoint[i]):
             if first:
                 reference, reference_shares, reference_roots = midpoint[i], shares, roots

@@ -101,7 +101,7 @@ def vpin(
     Raises
     ------
     ValueError
-        When ``bucket_shares`` or ``buckets`` is not positive, or the volumes differ in length.
+        When ``bucket_shares`` or ``buckets`` is not positive, the volumes differ in length or one is negative.
 
     References
     ----------
@@ -120,6 +120,8 @@ def vpin(
         raise ValueError(f"buckets need a positive size and number, not {bucket_shares} and {buckets}")
     if len(buy_volume) != len(sell_volume):
         raise ValueError(f"{len(buy_volume)} rows bought but {len(sell_volume)} sold")
+    if min(buy_volume.min(initial=0), sell_volume.min(initial=0)) < 0:
+        raise ValueError("volumes cannot be negative")
     state = state or VpinState()
     shares = state.buy_shares + state.sell_shares + float(buy_volume.sum()) + float(sell_volume.sum())
     closed = np.empty(int(shares / bucket_shares) + 2)

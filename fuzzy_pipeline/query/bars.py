@@ -224,8 +224,14 @@ class _Source:
 
     @property
     def rows(self) -> int:
+        """How many rows are read."""
         first, end = self.key.rows or (0, 0)
         return end - first
+
+    @property
+    def identity(self) -> tuple[Hashable, ...]:
+        """What tells these bars from all others of the table."""
+        return self.key.symbol, self.key.date, self.key.version, self.key.rows, self.sessions
 
 
 def _sources(
@@ -292,19 +298,20 @@ class _Reader:
     """Reads one table of a store and keeps what need not be read again; nothing where ``identity`` is None."""
 
     store: Store
-    identity: Hashable | None
+    identity: str | None
     table: Table
 
     def metadata(self, keys: Sequence[HeavyKey]) -> list[Metadata]:
         """The metadata of each key."""
-        marks = {key: (self.identity, self.table.name, key) for key in keys}
-        found = {key: METADATA.get(mark) for key, mark in marks.items()} if self.identity else {}
-        absent = [key for key in keys if found.get(key) is None]
-        for key, held in zip(absent, self.store.heavy.metadata_many(self.table, absent), strict=True):
-            found[key] = held
+        marks = [(self.identity, self.table.name, key.symbol, key.date, key.version) for key in keys]
+        found = [METADATA.get(mark) if self.identity else None for mark in marks]
+        absent = [number for number, held in enumerate(found) if held is None]
+        read = self.store.heavy.metadata_many(self.table, [keys[number] for number in absent])
+        for number, held in zip(absent, read, strict=True):
+            found[number] = held
             if self.identity:
-                METADATA.put(marks[key], held)
-        return [found[key] or {} for key in keys]
+                METADATA.put(marks[number], held)
+        return [held or {} for held in found]
 
     def rows(self, sources: Sequence[_Source], names: Sequence[str] | None) -> Arrays:
         """Rows of the sources, one below the other; all stored columns when None."""
@@ -323,18 +330,18 @@ class _Reader:
 
     def kept(
         self, what: Hashable, sources: Sequence[_Source], make: Callable[[Sequence[_Source]], Sequence[Arrays]]
-    ) -> dict[_Source, Arrays]:
+    ) -> list[Arrays]:
         """Bars of each source: from memory, and those that are not there made together. Nobody may change them."""
-        marks = {source: (self.identity, self.table.name, what, source.key, source.sessions) for source in sources}
-        held = {source: BARS.get(mark) for source, mark in marks.items()} if self.identity else {}
-        found = {source: bars for source, bars in held.items() if bars is not None}
-        absent = [source for source in sources if source not in found]
-        for source, bars in zip(absent, make(absent) if absent else [], strict=True):
-            found[source] = bars
+        marks = [(self.identity, self.table.name, what, *source.identity) for source in sources]
+        found = [BARS.get(mark) if self.identity else None for mark in marks]
+        absent = [number for number, held in enumerate(found) if held is None]
+        made = make([sources[number] for number in absent]) if absent else []
+        for number, bars in zip(absent, made, strict=True):
+            found[number] = bars
             if self.identity:
                 # A copy: a slice would keep alive all that was read with it.
-                BARS.put(marks[source], {name: array.copy() for name, array in bars.items()})
-        return found
+                BARS.put(marks[number], {name: array.copy() for name, array in bars.items()})
+        return [held for held in found if held is not None]
 
 
 def _parts(reader: _Reader, series: Series, sources: Sequence[_Source], names: tuple[str, ...]) -> list[Arrays]:
@@ -343,10 +350,13 @@ def _parts(reader: _Reader, series: Series, sources: Sequence[_Source], names: t
     long = [source for source in stored if source.rows > _SHORT]
     short = [source for source in stored if source.rows <= _SHORT]
     shorter = [source for source in sources if source.sessions is not None]
-    found = dict(zip(long, reader.by_date(long, names), strict=True))
-    found |= reader.kept(names, short, lambda absent: reader.by_date(absent, names))
-    found |= reader.kept(series.meaning, shorter, lambda absent: _resampled(series, absent, reader))
-    return [found[source] for source in sources]
+    bars = [
+        *reader.by_date(long, names),
+        *reader.kept(names, short, lambda absent: reader.by_date(absent, names)),
+        *reader.kept(series.meaning, shorter, lambda absent: _resampled(series, absent, reader)),
+    ]
+    found = dict(zip((source.key.date for source in (*long, *short, *shorter)), bars, strict=True))
+    return [found[source.key.date] for source in sources]
 
 
 def _resampled(series: Series, sources: Sequence[_Source], reader: _Reader) -> list[Arrays]:

@@ -15,7 +15,6 @@ import socket
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -23,20 +22,19 @@ from pathlib import Path
 from typing import IO, Self
 
 import dagster as dg
-
-# Backfills have no public API outside the web server; this is what its launch mutation calls.
-from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES, PartitionBackfill
 from dagster_shared.error import SerializableErrorInfo
 
-from fuzzy_pipeline.assets.step_asset import FORCE_TAG, SYMBOLS_TAG
 from fuzzy_pipeline.errors import EngineError, SettingsError
+from fuzzy_pipeline.resources.run_tags import run_tags
 from fuzzy_pipeline.schedules.after_close import NIGHTLY
+from fuzzy_pipeline.schedules.job_backfill import HAS_ENDED, nightly_backfill
 from fuzzy_pipeline.settings import Settings
 
 MODULE = "fuzzy_pipeline.definitions"
 BACKFILL_POLL_S = 1.0
 DAEMON_SILENCE_S = 45.0
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+_FAILED = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 _ACTIVE = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
 
@@ -52,7 +50,7 @@ class RunOutcome:
 
 @dataclass(frozen=True, slots=True)
 class BackfillState:
-    """How far a backfill is; ``waiting_for`` says what holds it up before its first run."""
+    """How far a backfill is; ``waiting_for`` says what holds it up, ``error`` why its latest failed run failed."""
 
     backfill_id: str
     state: str
@@ -60,6 +58,7 @@ class BackfillState:
     dates_failed: int
     dates_total: int
     waiting_for: str
+    error: str
 
 
 def prepare_instance(settings: Settings) -> None:
@@ -81,11 +80,6 @@ def _definitions() -> dg.Definitions:
     from fuzzy_pipeline.definitions import build_definitions  # after the environment is set
 
     return build_definitions()
-
-
-def _tags(symbols: Sequence[str], force: bool) -> dict[str, str]:
-    tags = {SYMBOLS_TAG: ",".join(symbols)} if symbols else {}
-    return tags | ({FORCE_TAG: "true"} if force else {})
 
 
 def _selection(defs: dg.Definitions, assets: Sequence[str]) -> list[dg.AssetKey]:
@@ -127,7 +121,7 @@ def run_now(
         result = job.execute_in_process(
             instance=instance,
             partition_key=date.isoformat(),
-            tags=_tags(symbols, force),
+            tags=run_tags(settings, symbols, force),
             asset_selection=selection,
             run_config=_QUIET,
             raise_on_error=False,
@@ -166,9 +160,10 @@ def backfill(
     assets: Sequence[str] = (),
     force: bool = False,
 ) -> Iterator[BackfillState]:
-    """A Dagster backfill of trading dates, one run a date; yields its state until it has ended.
+    """A Dagster backfill of trading dates, one run a date in ascending order; yields its state until it has ended.
 
-    Runs on the instance's daemon; where none is running, one is started for the duration.
+    Runs on the instance's daemon; where none is running, one is started for the duration. Runs refuse to work with
+    other settings than these: a daemon that runs already has the settings it was started with.
 
     Raises
     ------
@@ -180,18 +175,8 @@ def backfill(
     prepare_instance(settings)
     defs = _definitions()
     _check_partitions(defs, dates)
-    request = PartitionBackfill.from_asset_partitions(
-        backfill_id=uuid.uuid4().hex[:8],
-        asset_graph=defs.resolve_asset_graph(),
-        partition_names=[date.isoformat() for date in dates],
-        asset_selection=_selection(defs, assets),
-        backfill_timestamp=time.time(),
-        tags=_tags(symbols, force),
-        dynamic_partitions_store=dg.DagsterInstance.get(),
-        all_partitions=False,
-        title=f"{dates[0]} to {dates[-1]}",
-        description="Started by the fuzzy command",
-        run_config=None,
+    request = nightly_backfill(
+        MODULE, dates, _selection(defs, assets) if assets else (), run_tags(settings, symbols, force)
     )
     _end_on_sigterm()
     with dg.DagsterInstance.get() as instance, _Daemon(instance) as daemon:
@@ -200,7 +185,7 @@ def backfill(
             state = _state(instance, request.backfill_id, len(dates))
             yield state
             found = instance.get_backfill(request.backfill_id)
-            if found is None or found.status in BULK_ACTION_TERMINAL_STATUSES:
+            if found is None or found.status in HAS_ENDED:
                 return
             if not daemon.ensure():
                 raise EngineError(
@@ -213,11 +198,25 @@ def backfill(
 def _state(instance: dg.DagsterInstance, backfill_id: str, total: int) -> BackfillState:
     found = instance.get_backfill(backfill_id)
     runs = instance.get_runs(dg.RunsFilter(tags={"dagster/backfill": backfill_id}))
-    status = {run.tags.get("dagster/partition", run.run_id): run.status for run in reversed(runs)}
-    done = sum(value == dg.DagsterRunStatus.SUCCESS for value in status.values())
-    failed = sum(value in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED) for value in status.values())
-    waiting = "" if runs else "the daemon, which looks for new backfills every 30 s"
-    return BackfillState(backfill_id, found.status.value if found else "GONE", done, failed, total, waiting)
+    latest = {run.tags.get("dagster/partition", run.run_id): run for run in reversed(runs)}
+    done = sum(run.status == dg.DagsterRunStatus.SUCCESS for run in latest.values())
+    failed = [run.run_id for run in latest.values() if run.status in _FAILED]
+    waiting = error = ""
+    if found is None or found.status in HAS_ENDED:
+        error = _why(instance, failed[-1]) if failed else ""
+        error = error or (_said(found.error) if found and found.error else "")
+    elif not runs:
+        waiting = "the daemon, which looks for new backfills every 30 s"
+    elif done + len(failed) == total:
+        waiting = "the daemon, which looks for ended backfills every 30 s"
+    return BackfillState(backfill_id, found.status.value if found else "GONE", done, len(failed), total, waiting, error)
+
+
+def _why(instance: dg.DagsterInstance, run_id: str) -> str:
+    """The errors of a run's failed steps."""
+    records = instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+    data = [record.dagster_event.step_failure_data for record in records if record.dagster_event]
+    return "\n".join(_said(failure.error) for failure in data if failure.error)
 
 
 class _Daemon:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.remote_origin import InProcessCodeLocationOrigin
+from dagster._core.test_utils import InProcessTestWorkspaceLoadTarget
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import ModuleTarget
+from dagster._daemon.backfill import execute_backfill_iteration
 
 from fuzzy_pipeline.assets.partitions import trading_date_partitions
 from fuzzy_pipeline.errors import SettingsError
+from fuzzy_pipeline.resources.run_tags import settings_fingerprint
 from fuzzy_pipeline.schedules import launch
 from fuzzy_pipeline.settings import load_settings
 from fuzzy_pipeline.steps.workbench import workbench
@@ -28,6 +37,27 @@ def materializations(key: str) -> dict[str, dg.AssetMaterialization]:
             if records and records[0].asset_materialization:
                 found[asset] = records[0].asset_materialization
         return found
+
+
+@pytest.fixture
+def sigterm() -> Iterator[None]:
+    """The process's own handler back after a test of what replaces it."""
+    handler = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, handler)
+
+
+def backfill_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    """What the daemon's next look at the backfills asks for, in the order in which its queue takes runs.
+
+    The code location is loaded in this process, under the name that ``dagster-daemon run -m`` gives it.
+    """
+    named = ModuleTarget(launch.MODULE, attribute=None, working_directory=None, location_name=None).create_origins()[0]
+    origin = InProcessCodeLocationOrigin(named.loadable_target_origin, location_name=named.location_name)
+    with WorkspaceProcessContext(instance, InProcessTestWorkspaceLoadTarget(origin)) as workspace:
+        errors = [error for error in execute_backfill_iteration(workspace, logging.getLogger("daemon")) if error]
+    assert errors == []
+    return list(instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]), ascending=True))
 
 
 def committed(date: dt.date = DATE) -> set[tuple[str, str]]:
@@ -155,3 +185,69 @@ def test_what_stops_a_whole_step_is_said_in_its_own_words(home: Path, monkeypatc
     monkeypatch.setenv("FUZZY_IQFEED__TRIES", "1")
     outcome = launch.run_now(load_settings(), DATE)
     assert "127.0.0.1:9" in outcome.error
+
+
+def test_a_backfill_asks_for_one_run_of_the_nightly_job_a_date_the_earliest_first(home: Path, sigterm: None) -> None:
+    settings = load_settings()
+    dates = [dt.date(2025, 11, 28), dt.date(2025, 11, 25), dt.date(2025, 11, 26)]
+    states = launch.backfill(settings, dates, symbols=("AAA", "BBB"), force=True)
+    assert next(states).dates_total == 3  # asked for; no daemon is started before the second state
+    with dg.DagsterInstance.get() as instance:
+        runs = backfill_runs(instance)
+        assert [run.tags["dagster/partition"] for run in runs] == ["2025-11-25", "2025-11-26", "2025-11-28"]
+        for run in runs:
+            assert run.job_name == "nightly"
+            assert run.asset_selection is None
+            assert (run.tags["fuzzy/symbols"], run.tags["fuzzy/force"]) == ("AAA,BBB", "true")
+            assert run.tags["fuzzy/settings"] == settings_fingerprint(settings)
+            assert run.tags["dagster/backfill"]
+    states.close()
+
+
+def test_a_backfill_of_some_assets_runs_them_alone(home: Path, sigterm: None) -> None:
+    states = launch.backfill(load_settings(), [DATE], assets=("enriched_ticks", "raw_ticks"))
+    next(states)
+    with dg.DagsterInstance.get() as instance:
+        (run,) = backfill_runs(instance)
+        assert run.asset_selection == {dg.AssetKey("raw_ticks"), dg.AssetKey("enriched_ticks")}
+        assert "fuzzy/symbols" not in run.tags
+        assert "fuzzy/force" not in run.tags
+    states.close()
+
+
+def test_a_nightly_run_of_a_date_does_not_take_it_out_of_a_backfill(home: Path, sigterm: None) -> None:
+    states = launch.backfill(load_settings(), [DATE])
+    next(states)
+    assert launch.run_now(load_settings(), DATE, assets=("raw_ticks",)).success
+    with dg.DagsterInstance.get() as instance:
+        assert [run.tags["dagster/partition"] for run in backfill_runs(instance)] == ["2025-11-25"]
+    states.close()
+
+
+def test_two_runs_of_backfills_never_run_at_once(home: Path) -> None:
+    settings = load_settings()
+    launch.prepare_instance(settings)
+    with dg.DagsterInstance.get() as instance:
+        runs = instance.get_concurrency_config().run_queue_config
+    assert runs is not None
+    assert {"key": "dagster/backfill", "limit": 1} in runs.tag_concurrency_limits
+
+
+def test_a_backfill_of_what_does_not_exist_is_refused(home: Path) -> None:
+    settings = load_settings()
+    with pytest.raises(SettingsError, match="no such assets: bars"):
+        next(launch.backfill(settings, [DATE], assets=("bars",)))
+    with pytest.raises(SettingsError, match="no partition for 2025-11-27"):
+        next(launch.backfill(settings, [dt.date(2025, 11, 27)]))
+    with dg.DagsterInstance.get() as instance:
+        assert list(instance.get_backfills()) == []
+
+
+def test_a_run_asked_for_with_other_settings_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = load_settings()
+    monkeypatch.setenv("FUZZY_SIMULATOR__SEED", "21")
+    outcome = launch.run_now(asked, DATE)
+    assert not outcome.success
+    assert "asked for with other settings" in outcome.error
+    assert "FUZZY_SIMULATOR__SEED" in outcome.error
+    assert not (home / "store").exists()

@@ -85,6 +85,7 @@ def renko_bars(ticks: Sequence[Tick], usd: str, close: Decimal | None = None, di
     """Bricks, one after the other; ``close`` and ``direction`` are those of the last brick of the date before."""
     bars: list[Bar] = []
     height = Decimal(usd)
+    cold = direction == 0  # until the first move there is no brick to start from
     end = 0
     for position, tick in enumerate(ticks, start=1):
         if not tick["is_qualified"]:
@@ -98,10 +99,12 @@ def renko_bars(ticks: Sequence[Tick], usd: str, close: Decimal | None = None, di
             opened = close if side != -direction else close + side * height
             close, direction = opened + side * height, side
             brick = _closed(position, height, height + abs(price - close))
-            brick |= {"trigger_direction": side, "gaps": laid, "is_phantom": laid > 0}
+            brick |= {"trigger_direction": side, "gaps": laid, "is_phantom": laid > 0, "is_warm_up": cold}
             bars.append(brick | {"brick_open": float(opened), "brick_close": float(close)})
             laid, end = laid + 1, position
-    return bars + _left_over(end, len(ticks), height)
+        cold = cold and laid == 0
+    left_over = _left_over(end, len(ticks), height)
+    return bars + [bar | {"is_warm_up": cold} for bar in left_over]
 
 
 def _next_side(price: Decimal, close: Decimal, direction: int, height: Decimal) -> int:
@@ -122,6 +125,7 @@ def _closed(end: int, threshold: Decimal | float, reached: Decimal | float) -> B
         "trigger_direction": 0,
         "gaps": 0,
         "is_complete": True,
+        "is_warm_up": False,
         "is_phantom": False,
         "close_reason": CloseReason.THRESHOLD,
     }

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 
 def place(price: float, bid: float, ask: float) -> str | None:
-    """``bid``, ``ask``, ``midpoint``, ``inside`` (elsewhere strictly inside) or ``outside``; None unless 0 < bid < ask."""
+    """``bid``, ``ask``, ``midpoint``, ``inside`` (but not there) or ``outside``; None unless 0 < bid < ask."""
     if not 0 < bid < ask:  # also with NaN
         return None
     p, b, a = (Fraction(repr(number)) for number in (price, bid, ask))

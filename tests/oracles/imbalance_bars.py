@@ -130,9 +130,14 @@ def _goal(amount: float, limits: Limits, past: Past) -> Bar:
     floor = math.sqrt(max((limits.least if warm_up else ticks) * variance, limits.least * squares))
     threshold = max(expected, floor) or amount
     return {
-        "threshold": threshold, "expected_theta": expected, "most_ticks": math.floor(limits.cap * ticks),
+        "threshold": threshold, "expected_theta": expected, "most_ticks": most_ticks(ticks, limits),
         "is_first": False, "is_warm_up": warm_up,
     }  # fmt: skip
+
+
+def most_ticks(expected: float, limits: Limits) -> int:
+    """Ticks at which the cap closes a bar; rounding of the averages does not count."""
+    return math.floor(limits.cap * expected * (1 + 1e-12))
 
 
 def first_goal(past: Past, *, warm_up: bool) -> Bar:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 from fractions import Fraction
@@ -12,7 +13,7 @@ NAN = math.nan
 def least_price_change(price: list[float]) -> float:
     """Least non-zero difference between successive prices; NaN without any."""
     written = [Fraction(repr(p)) for p in price]
-    changes = [abs(b - a) for a, b in zip(written, written[1:], strict=False) if a != b]
+    changes = [abs(b - a) for a, b in itertools.pairwise(written) if a != b]
     return float(min(changes)) if changes else NAN
 
 
@@ -30,7 +31,7 @@ def quote_changes(bid: list[float], ask: list[float]) -> int:
 def roll(price: list[float]) -> float:
     """2·√−cov in exact arithmetic; NaN when the covariance is not negative."""
     written = [Fraction(repr(p)) for p in price]
-    changes = [b - a for a, b in zip(written, written[1:], strict=False)]
+    changes = [b - a for a, b in itertools.pairwise(written)]
     if len(changes) < 3:
         return NAN
     earlier, later = changes[:-1], changes[1:]

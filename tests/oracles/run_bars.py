@@ -19,6 +19,7 @@ from tests.oracles.imbalance_bars import (
     faded,
     first_goal,
     left_over,
+    most_ticks,
     signed_flow,
 )
 
@@ -69,5 +70,5 @@ def _goal(first: float, limits: Limits, past: Past) -> Bar:
     floor = (ticks * past.per_tick(past.grosses) + spread) / 2
     return {
         "threshold": max(expected, floor) or math.inf, "expected_theta": expected,
-        "most_ticks": math.floor(limits.cap * ticks), "is_first": False, "is_warm_up": warm_up,
+        "most_ticks": most_ticks(ticks, limits), "is_first": False, "is_warm_up": warm_up,
     }  # fmt: skip

@@ -10,7 +10,7 @@ NAN = math.nan
 
 @dataclass(frozen=True)
 class Parts:
-    """Effective spread [USD], realised spread and price impact of one trade, age [s] of the later quote; NaN: unknown."""
+    """Effective and realised spread, price impact [USD] and age of the later quote [s] of one trade; NaN: unknown."""
 
     effective: float = NAN
     realised: float = NAN

@@ -1,4 +1,4 @@
-"""Trade signs and bulk volume written from the papers, in exact decimal arithmetic: a second opinion for the kernels."""
+"""Trade signs and bulk volume written from the papers, in exact decimal arithmetic: a second opinion."""
 
 from __future__ import annotations
 
@@ -45,19 +45,16 @@ def side_by_tick_test(price: list[float], i: int) -> int:
 
 
 def student_t_share(z: float, degrees_of_freedom: float, steps: int = 20_000) -> float:
-    """Student's t distribution function by the trapezoid rule on its density.
-
-    With z = sinh(u) the integrand is smooth and its far reach short, so that the rule is accurate to 1e-9 and better.
-    """
+    """Student's t distribution function by Simpson's rule on its density, with z = sinh(u) to shorten its far reach."""
     v = degrees_of_freedom
     scale = math.exp(math.lgamma((v + 1) / 2) - math.lgamma(v / 2)) / math.sqrt(v * math.pi)
     reach = math.asinh(abs(z))
     total = 0.0
     for k in range(steps + 1):
         u = reach * k / steps
-        weight = 0.5 if k in (0, steps) else 1.0
+        weight = 1 if k in (0, steps) else 2 + 2 * (k % 2)
         total += weight * (1 + math.sinh(u) ** 2 / v) ** (-(v + 1) / 2) * math.cosh(u)
-    half = scale * total * reach / steps
+    half = scale * total * reach / steps / 3
     return 0.5 + half if z > 0 else 0.5 - half
 
 

@@ -70,13 +70,6 @@ def test_a_nonsensical_value_is_refused_by_name(
         load_settings()
 
 
-def test_the_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FUZZY_IQFEED__PASSWORD", "a-word-only-for-this-test")
-    found = load_settings()
-    assert found.iqfeed.password.get_secret_value() == "a-word-only-for-this-test"
-    assert "a-word-only" not in repr(found) + found.model_dump_json()
-
-
 @pytest.mark.parametrize(("interval", "seconds"), [("1s", 1), ("7m", 420), ("4h", 14_400), ("1d", 0)])
 def test_intervals_in_seconds(interval: str, seconds: int) -> None:
     assert interval_seconds(interval) == seconds

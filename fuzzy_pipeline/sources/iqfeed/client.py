@@ -6,7 +6,6 @@ on a new connection; what had arrived of the broken reply is discarded whole.
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 import logging
 import threading
@@ -22,8 +21,17 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 from fuzzy_pipeline.errors import SourceError
 from fuzzy_pipeline.settings import IQFeedSettings
 from fuzzy_pipeline.sources.iqfeed.connection import LookupConnection
-from fuzzy_pipeline.sources.iqfeed.messages import (
-    ENCODING,
+from fuzzy_pipeline.sources.iqfeed.messages import ENCODING
+from fuzzy_pipeline.sources.iqfeed.rate_limit import TokenBucket
+from fuzzy_pipeline.sources.iqfeed.replies import (
+    CodeEntry,
+    DailyBarDecoder,
+    IntervalBarDecoder,
+    ListedMarket,
+    ReplyDecoder,
+    TableDecoder,
+)
+from fuzzy_pipeline.sources.iqfeed.requests import (
     DailyBetween,
     DailyLatest,
     HistoryRequest,
@@ -36,15 +44,6 @@ from fuzzy_pipeline.sources.iqfeed.messages import (
     TicksDays,
     TicksLatest,
     TradeConditions,
-)
-from fuzzy_pipeline.sources.iqfeed.rate_limit import TokenBucket
-from fuzzy_pipeline.sources.iqfeed.replies import (
-    CodeEntry,
-    DailyBarDecoder,
-    IntervalBarDecoder,
-    ListedMarket,
-    ReplyDecoder,
-    TableDecoder,
 )
 from fuzzy_pipeline.sources.iqfeed.tick_decoding import TickDecoder
 from fuzzy_pipeline.sources.protocol import DataKind
@@ -191,12 +190,11 @@ class IQFeedClient:
 
     def _chosen(self, request: HistoryRequest, options: dict[str, Any]) -> HistoryRequest:
         chosen: dict[str, Any] = {"ascending": True, "per_send": self.settings.datapoints_per_send} | options
-        return dataclasses.replace(request, **chosen)
+        return request.changed(**chosen)
 
     def _ask(
         self, request: Request, make_decoder: Callable[..., Decoder], result: Callable[[Decoder], Result]
     ) -> Result:
-        request.encode()  # a request that cannot be sent fails before anything is connected
         with self._lock:
             return self._retrying(lambda: result(self._try_once(request, make_decoder)))
 
@@ -216,7 +214,7 @@ class IQFeedClient:
         connection = self._connected()
         self._last_id += 1
         request_id = f"F{self._last_id:010d}"
-        line = dataclasses.replace(request, request_id=request_id).encode()
+        line = request.changed(request_id=request_id).encode()
         decoder = make_decoder(
             self.settings.protocol,
             request_id,

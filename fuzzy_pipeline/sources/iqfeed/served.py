@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from fuzzy_pipeline import trading_calendar
 from fuzzy_pipeline.errors import NoDataError
 from fuzzy_pipeline.schema.arrays import Arrays, take
-from fuzzy_pipeline.sources.iqfeed.messages import (
+from fuzzy_pipeline.sources.iqfeed.messages import data_lines
+from fuzzy_pipeline.sources.iqfeed.requests import (
     DailyBetween,
     DailyLatest,
     DayFilter,
@@ -32,7 +33,6 @@ from fuzzy_pipeline.sources.iqfeed.messages import (
     TicksDays,
     TicksLatest,
     Window,
-    data_lines,
 )
 from fuzzy_pipeline.sources.iqfeed.tick_encoding import EncodedTicks, encode_ticks, price_text
 from fuzzy_pipeline.sources.protocol import TickSource

@@ -32,6 +32,13 @@ from fuzzy_pipeline.sources.iqfeed.messages import (
     TABLES,
     TOO_MANY_REQUESTS,
     UNAUTHORIZED,
+    WireProtocol,
+    data_lines,
+    end_line,
+    error_lines,
+    line_prefix,
+)
+from fuzzy_pipeline.sources.iqfeed.requests import (
     HistoryRequest,
     IntervalOptions,
     ListedMarkets,
@@ -40,11 +47,6 @@ from fuzzy_pipeline.sources.iqfeed.messages import (
     TicksBetween,
     TicksDays,
     TicksLatest,
-    WireProtocol,
-    data_lines,
-    end_line,
-    error_lines,
-    line_prefix,
     parse_request,
 )
 from fuzzy_pipeline.sources.iqfeed.served import DailyRequest, IntervalRequest, ServedMarket

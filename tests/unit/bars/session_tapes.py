@@ -21,6 +21,7 @@ from fuzzy_pipeline.bars.cutting import BarEnds, SeriesCutter, joined
 from fuzzy_pipeline.bars.session_ticks import SessionTicks, session_bounds_ns, session_ticks
 from fuzzy_pipeline.buffers import BufferPool
 from fuzzy_pipeline.enrichment.day import enrich_day
+from tests.architecture.test_documented_examples import example_tables, number
 
 TUESDAY = dt.date(2013, 10, 8)
 SECOND_NS = 1_000_000_000
@@ -118,7 +119,7 @@ def assert_every_tick_is_in_one_bar(ticks: SessionTicks, bars: BarEnds) -> None:
 def assert_same(bars: BarEnds, expected: Sequence[Bar], *, rel: float = 1e-12) -> None:
     """What the plain twin found: whole numbers equal, real ones to rounding."""
     assert bars.ends.tolist() == [bar["end"] for bar in expected]
-    for name in ("trigger_direction", "gaps", "is_complete", "is_phantom", "close_reason"):
+    for name in ("trigger_direction", "gaps", "is_complete", "is_warm_up", "is_phantom", "close_reason"):
         assert bars.closing[name].tolist() == [bar[name] for bar in expected], name
     for name in ("threshold", "overflow", "efficiency"):
         wanted = [bar[name] for bar in expected]
@@ -126,6 +127,27 @@ def assert_same(bars: BarEnds, expected: Sequence[Bar], *, rel: float = 1e-12) -
     for name, bricks in (("brick_open", bars.brick_open), ("brick_close", bars.brick_close)):
         if bricks is not None:
             np.testing.assert_array_equal(bricks, [bar.get(name, math.nan) for bar in expected], err_msg=name)
+
+
+def example(page: str) -> tuple[SessionTicks, list[dict[str, str]]]:
+    """The tape of the tick-bar page and the bars that a page shows for it."""
+    tape = example_tables("tick_bars.md")[0]
+    ticks = session_of([number(row["price"]) for row in tape], size=[int(number(row["shares"])) for row in tape])
+    return ticks, example_tables(page)[-1]
+
+
+def assert_shown(ticks: SessionTicks, bars: BarEnds, shown: Sequence[dict[str, str]]) -> None:
+    """The bars are those of a page's table: the numbers of their ticks, and every column it names, as it rounds."""
+    columns = assemble(ticks, [bars])
+    ends = [0, *bars.ends.tolist()]
+    held = [", ".join(str(tick + 1) for tick in range(*pair)) or "none" for pair in itertools.pairwise(ends)]
+    assert held == [row["ticks"] for row in shown]
+    for name in shown[0].keys() & columns.keys():
+        for value, cell in zip(columns[name].tolist(), (row[name] for row in shown), strict=True):
+            decimals = len(cell.rpartition(".")[2]) if "." in cell else None
+            allowed = 1e-9 if decimals is None else 0.5 * 10.0**-decimals
+            wanted = math.nan if cell == "null" else number(cell)
+            assert value == pytest.approx(wanted, abs=allowed, nan_ok=True), (name, cell)
 
 
 def rows_of(ticks: SessionTicks) -> list[Tick]:

@@ -21,8 +21,10 @@ from tests.unit.bars.session_tapes import (
     assert_every_tick_is_in_one_bar,
     assert_identical,
     assert_same,
+    assert_shown,
     bac_rows,
     bac_session,
+    example,
     fed,
     in_pieces,
     rows_of,
@@ -91,6 +93,11 @@ def test_the_parameter_is_an_amount_of_dollars() -> None:
     ticks = session_of([100.0] * 6)
     span = SessionSpan("regular", ticks.start_ns, ticks.end_ns)
     assert session_ends(DOLLAR_BARS.series(BarSettings())["50k"](span, None), ticks).ends.tolist() == [5, 6]
+
+
+def test_the_example_of_the_page() -> None:
+    ticks, shown = example("dollar_bars.md")
+    assert_shown(ticks, dollar_bar_ends(ticks, 10_000), shown)
 
 
 AMOUNTS = st.sampled_from([1, 400, 5_000, 60_000, 10**9])

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmarks.measure import tick_day
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from benchmarks.measure import tick_day
 from fuzzy_pipeline.bar_settings import BarSettings, ImbalanceBarSettings, ImbalanceSeries, imbalance_series
 from fuzzy_pipeline.bars.cutting import BarEnds, SeriesState, session_ends
 from fuzzy_pipeline.bars.imbalance_bars import IMBALANCE_BARS, imbalance_bar_ends, imbalance_cutter
@@ -32,7 +32,6 @@ DEFAULTS = ImbalanceBarSettings()
 QUICK = ImbalanceBarSettings(span=3, warm_up_bars=2)
 """Averages weigh the last bar or block one half."""
 
-ISSUES = [CloseReason.THRESHOLD, CloseReason.CAP, CloseReason.SESSION_END]
 REAL_DAYS = {
     symbol: [dt.date(2013, 10, day) for day in (7, 8, 9)] for symbol in ("AIG", "BAC", "IBM", "SPY")
 } | {"NEPT": [dt.date(2021, 3, 1), dt.date(2021, 3, 2)]}  # fmt: skip
@@ -188,19 +187,14 @@ def test_the_cap_closes_a_bar_that_nothing_moves() -> None:
     assert np.isnan(bars.closing["overflow"]).all()
 
 
-def test_expected_ticks_stay_within_the_band_around_the_amount() -> None:
-    # Capped bars of 1,000 ticks would let expect 1,000; four times 200 are the most, and 5·800 the next cap. Blocks of
-    # balanced flow halve the variance each, so the bounds are wide enough for the ticks they stand for.
-    rules = ImbalanceBarSettings(span=1_000_000, warm_up_bars=2, band=2.0, max_expected_ticks=50_000)
-    bars = bars_of(flow([*BLOCK, *[1, 1, 1, 1, -1, -1, -1, -1] * 2_000]), "ewma_tick_100", rules)
-    lengths = np.diff(bars.ends, prepend=0)
-    # Six blocks, one of them with variance: 50 / 6 a tick, so 100 stands for 1,200 ticks, at least 600 expected.
-    assert lengths[1] == 1_000
-    assert lengths[2] == 5 * 1_000
-    narrow = bars_of(
-        flow([*BLOCK, *[1, -1] * 8_000]), "ewma_tick_100", rules.model_copy(update={"max_expected_ticks": 700})
-    )
-    assert np.diff(narrow.ends, prepend=0)[2] == 5 * 700
+def test_expected_ticks_stay_within_the_band_and_the_bounds() -> None:
+    # The cap closes the first bar of balanced flow at 5·200 ticks, so 1,000 are the average. By then one of six blocks
+    # had variance: 50 / 6 a tick, for which 100 stands for 1,200 ticks. A band of 1.1 begins at 1,200 / 1.1 = 1,090.9.
+    ticks = flow([*BLOCK, *[1, -1] * 4_000])
+    for bounds, expected in (({"band": 4.0}, 1_000), ({"band": 1.1}, 1_090.9), ({"max_expected_ticks": 700}, 700)):
+        rules = ImbalanceBarSettings(span=1_000_000, warm_up_bars=2, **bounds)
+        lengths = np.diff(bars_of(ticks, "ewma_tick_100", rules).ends, prepend=0)
+        assert lengths[:3].tolist() == [200, 1_000, int(5 * expected)]
 
 
 def test_ticks_left_over_at_the_end_teach_nothing_but_their_block_goes_on() -> None:
@@ -268,8 +262,12 @@ def test_the_family_has_a_cutter_for_each_series_of_the_settings() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"ratio_min_ticks": 60, "ratio_max_ticks": 50}, {"band": 0.5}, {"min_expected_ticks": 90, "max_expected_ticks": 9}],
-)  # fmt: skip
+    [
+        {"ratio_min_ticks": 60, "ratio_max_ticks": 50},
+        {"band": 0.5},
+        {"min_expected_ticks": 90, "max_expected_ticks": 9},
+    ],
+)
 def test_guards_that_contradict_each_other_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         ImbalanceBarSettings(**wrong)
@@ -430,7 +428,7 @@ def test_bars_neither_collapse_nor_swallow_the_tape(series: str, autocorrelation
     assert np.median(lengths) >= 20
     assert np.percentile(lengths, 5) >= 10
     assert lengths.max() < 0.1 * len(ticks)
-    assert np.mean(bars.closing["close_reason"] == CloseReason.CAP) < 0.05
+    assert np.mean(bars.closing["close_reason"] == CloseReason.CAP) < 0.1
 
 
 @pytest.mark.real_data
@@ -443,7 +441,7 @@ def test_bars_of_real_days_neither_collapse_nor_swallow_the_day(shared_data: Pat
     for ticks, bars in zip(days, found, strict=True):
         lengths = np.diff(bars.ends, prepend=0)
         assert collapsed(ticks, bars, chosen.unit) == 0
-        assert np.mean(lengths <= 2) < 0.03
+        assert np.mean(lengths <= 2) < 0.05
         assert np.median(lengths) >= 50
         assert lengths.max() < 0.25 * len(ticks)
         assert np.mean(bars.closing["close_reason"] == CloseReason.CAP) < 0.2

@@ -22,8 +22,10 @@ from tests.unit.bars.session_tapes import (
     assert_every_tick_is_in_one_bar,
     assert_identical,
     assert_same,
+    assert_shown,
     bac_rows,
     bac_session,
+    example,
     fed,
     in_pieces,
     rows_of,
@@ -94,6 +96,11 @@ def test_one_price_makes_no_range_and_no_ticks_no_bar() -> None:
 def test_the_parameter_is_a_distance_in_dollars() -> None:
     cutter = RANGE_BARS.series(BarSettings())["0.25"](SessionSpan("regular", 0, 1), None)
     assert session_ends(cutter, session_of([10.0, 10.24, 10.25])).ends.tolist() == [3]
+
+
+def test_the_example_of_the_page() -> None:
+    ticks, shown = example("range_bars.md")
+    assert_shown(ticks, range_bar_ends(ticks, 0.14), shown)
 
 
 RANGES = st.sampled_from(["0.0003", "0.0010", "0.03", "0.10", "2.00"])

@@ -24,8 +24,10 @@ from tests.unit.bars.session_tapes import (
     assert_every_tick_is_in_one_bar,
     assert_identical,
     assert_same,
+    assert_shown,
     bac_rows,
     bac_session,
+    example,
     fed,
     in_pieces,
     rows_of,
@@ -183,10 +185,11 @@ def test_state_is_the_last_close_in_heights_and_its_direction() -> None:
 
 
 def test_one_height_against_the_direction_changes_nothing() -> None:
-    for price in (9.9, 9.81):
-        cutter = RenkoBarCutter(0.1, UP_FROM_TEN)
+    down_from_ten = {"level": 100, "direction": -1}
+    for state, price in ((UP_FROM_TEN, 9.9), (UP_FROM_TEN, 9.81), (down_from_ten, 10.1), (down_from_ten, 10.19)):
+        cutter = RenkoBarCutter(0.1, state)
         cutter.feed(session_of([price]))
-        assert cutter.state() == UP_FROM_TEN
+        assert cutter.state() == state
 
 
 def test_the_first_price_of_the_next_date_is_measured_from_the_last_brick() -> None:
@@ -206,6 +209,15 @@ def test_a_state_without_bricks_keeps_its_grid_and_one_without_prices_has_none()
     assert laid(9.9, state={"level": 100, "direction": 0}) == [(10.0, 9.9)]
 
 
+def test_bricks_that_start_from_a_rounded_price_are_warm_up() -> None:
+    cold = renko_bar_ends(session_of([10.02, 10.21, 10.31, 10.32]), 0.1)
+    assert bricks(cold) == [(10.0, 10.1), (10.1, 10.2), (10.2, 10.3)]
+    assert cold.closing["is_warm_up"].tolist() == [True, True, False, False]
+    assert renko_bar_ends(session_of([10.02]), 0.1).closing["is_warm_up"].tolist() == [True]
+    warm = renko_bar_ends(session_of([10.1, 10.15]), 0.1, UP_FROM_TEN)
+    assert warm.closing["is_warm_up"].tolist() == [False, False]
+
+
 def test_a_date_without_prices_hands_on_what_it_was_given() -> None:
     cutter = RenkoBarCutter(0.1, UP_FROM_TEN)
     session_ends(cutter, session_of([99.0], is_qualified=[False]))
@@ -216,6 +228,11 @@ def test_the_parameter_is_the_height_in_dollars() -> None:
     factory = RENKO_BARS.series(BarSettings())["0.25"]
     cutter = factory(SessionSpan("regular", 0, 1), {"level": 40, "direction": 1})
     assert bricks(session_ends(cutter, session_of([10.24, 10.25]))) == [(10.0, 10.25)]
+
+
+def test_the_example_of_the_page() -> None:
+    ticks, shown = example("renko_bars.md")
+    assert_shown(ticks, renko_bar_ends(ticks, 0.1), shown)
 
 
 # -- laws ----------------------------------------------------------------------------------------------------

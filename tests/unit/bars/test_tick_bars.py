@@ -20,8 +20,10 @@ from tests.unit.bars.session_tapes import (
     assert_every_tick_is_in_one_bar,
     assert_identical,
     assert_same,
+    assert_shown,
     bac_rows,
     bac_session,
+    example,
     fed,
     in_pieces,
     rows_of,
@@ -62,6 +64,11 @@ def test_the_parameter_is_the_number_of_ticks() -> None:
     factory = TICK_BARS.series(BarSettings())["50"]
     cutter = factory(SessionSpan("regular", ticks.start_ns, ticks.end_ns), None)
     assert session_ends(cutter, ticks).ends.tolist() == [50, 100, 120]
+
+
+def test_the_example_of_the_page() -> None:
+    ticks, shown = example("tick_bars.md")
+    assert_shown(ticks, tick_bar_ends(ticks, 4), shown)
 
 
 @settings(max_examples=60, deadline=None)

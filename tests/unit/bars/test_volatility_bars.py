@@ -20,8 +20,10 @@ from tests.unit.bars.session_tapes import (
     assert_every_tick_is_in_one_bar,
     assert_identical,
     assert_same,
+    assert_shown,
     bac_rows,
     bac_session,
+    example,
     fed,
     in_pieces,
     rows_of,
@@ -87,6 +89,11 @@ def test_the_parameter_is_a_volatility_in_basis_points() -> None:
     ticks = walk(26, 24, 26)
     cutter = VOLATILITY_BARS.series(BarSettings())["25bps"](SessionSpan("regular", 0, 1), None)
     assert session_ends(cutter, ticks).ends.tolist() == [2, 4]  # 26² ≥ 625, 24² + 26² ≥ 625
+
+
+def test_the_example_of_the_page() -> None:
+    ticks, shown = example("volatility_bars.md")
+    assert_shown(ticks, volatility_bar_ends(ticks, 100), shown)
 
 
 VOLATILITIES = st.sampled_from([0.5, 7.0, 33.3, 250.0])

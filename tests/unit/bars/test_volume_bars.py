@@ -21,8 +21,10 @@ from tests.unit.bars.session_tapes import (
     assert_every_tick_is_in_one_bar,
     assert_identical,
     assert_same,
+    assert_shown,
     bac_rows,
     bac_session,
+    example,
     fed,
     in_pieces,
     rows_of,
@@ -81,6 +83,11 @@ def test_the_parameter_is_an_amount_of_shares() -> None:
     ticks = shares(*[400] * 6)
     span = SessionSpan("regular", ticks.start_ns, ticks.end_ns)
     assert session_ends(VOLUME_BARS.series(BarSettings())["1k"](span, None), ticks).ends.tolist() == [3, 6]
+
+
+def test_the_example_of_the_page() -> None:
+    ticks, shown = example("volume_bars.md")
+    assert_shown(ticks, volume_bar_ends(ticks, 1_000), shown)
 
 
 @settings(max_examples=60, deadline=None)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from fuzzy_pipeline.cli import app
+from fuzzy_pipeline.cli import app, demo
 from fuzzy_pipeline.settings import Settings
 from tests.unit.query.simulated_store import STORED, build
 
@@ -26,7 +26,7 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fuzzy:
     """The command in an empty folder, with a home that does not exist."""
     monkeypatch.chdir(tmp_path)
     # Every variable a command may set, so that it is put back after the test.
-    for name in ("FUZZY_SOURCE", "FUZZY_SYMBOLS"):
+    for name in (*demo.HOME_SETTINGS, "FUZZY_STORE__LIGHT_PATH"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     monkeypatch.setenv("FUZZY_HOME", str(tmp_path / "home"))

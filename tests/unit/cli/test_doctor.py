@@ -33,14 +33,13 @@ def test_values_are_shown_with_where_they_come_from_and_secrets_masked(
     empty: Fuzzy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / ".env").write_text("FUZZY_SIMULATOR__SEED=7\n")
-    monkeypatch.setenv("FUZZY_IQFEED__PASSWORD", "hunter2")
-    monkeypatch.setenv("FUZZY_STORE__HEAVY_URI", f"lmdb://{tmp_path}/heavy?map_size=1GB")
+    monkeypatch.setenv("FUZZY_STORE__HEAVY_URI", "s3://host:bucket?access=mine&secret=hunter2")
     result = empty("doctor")
     line = _line(result.output, "settings")
     assert "FUZZY_SIMULATOR__SEED=7 (.env)" in line
-    assert "FUZZY_IQFEED__PASSWORD=********** (environment)" in line
+    assert "FUZZY_STORE__HEAVY_URI=s3://host:bucket?*** (environment)" in line
     assert "hunter2" not in result.output
-    assert "map_size" not in result.output
+    assert "access" not in result.output
 
 
 def test_a_variable_that_is_no_setting_is_noted(empty: Fuzzy, monkeypatch: pytest.MonkeyPatch) -> None:

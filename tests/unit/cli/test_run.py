@@ -6,6 +6,7 @@ import datetime as dt
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -14,12 +15,13 @@ import fuzzy_pipeline.schedules
 from fuzzy_pipeline.cli import demo
 from fuzzy_pipeline.cli.run import last_partition_date
 from fuzzy_pipeline.engine import InlineEngine
-from fuzzy_pipeline.settings import Settings
+from fuzzy_pipeline.settings import Settings, load_settings
 from fuzzy_pipeline.steps.build_bars import BuildBarsStep
 from fuzzy_pipeline.steps.describe_day import DayMetadataPhase1Step
 from fuzzy_pipeline.steps.enrich import EnrichStep
 from fuzzy_pipeline.steps.ingest import IngestStep
 from fuzzy_pipeline.steps.run_date import run_date
+from fuzzy_pipeline.stores.stamp import read_stamp
 from tests.unit.cli.conftest import Fuzzy
 from tests.unit.query.simulated_store import EMPTY, HALF_DAY, TUESDAY
 
@@ -125,10 +127,10 @@ def test_a_date_gets_its_partition_in_its_evening(now: str, expected: dt.date) -
     assert last_partition_date(dt.datetime.fromisoformat(now)) == expected
 
 
-def _state(done: int, failed: int, total: int, waiting_for: str = "") -> SimpleNamespace:
+def _state(done: int, failed: int, total: int, waiting_for: str = "", error: str = "") -> SimpleNamespace:
     return SimpleNamespace(
         backfill_id="ab12cd34", state="REQUESTED", dates_done=done, dates_failed=failed, dates_total=total,
-        waiting_for=waiting_for,
+        waiting_for=waiting_for, error=error,
     )  # fmt: skip
 
 
@@ -146,6 +148,13 @@ def test_a_backfill_with_failed_dates_ends_with_one_and_the_reasons(fuzzy: Fuzzy
     result = fuzzy("backfill", "--from", TUESDAY, "--to", "2025-11-26", "--symbols", f"SPY,{EMPTY}")
     assert result.exit_code == 1
     assert f"failed: 2025-11-25 {EMPTY} raw_ticks: NoDataError" in result.stderr
+
+
+def test_a_backfill_whose_runs_fail_as_a_whole_says_why(empty: Fuzzy, launcher: Launcher) -> None:
+    launcher.states = [_state(0, 0, 2), _state(0, 2, 2, error="the daemon has other settings")]
+    result = empty("backfill", "--from", TUESDAY, "--to", "2025-11-26")
+    assert result.exit_code == 1
+    assert "error: 2 dates were not completed: the daemon has other settings" in result.stderr
 
 
 def test_a_backfill_without_trading_dates_is_refused(empty: Fuzzy, launcher: Launcher) -> None:
@@ -173,3 +182,48 @@ def test_the_demo_goes_to_the_home_that_is_named(empty: Fuzzy, launcher: Launche
     empty("--home", tmp_path / "there", "demo")
     assert (tmp_path / "there" / "store" / "light" / "store.json").exists()
     assert not (tmp_path / ".fuzzy").exists()
+
+
+ELSEWHERE = (
+    {"FUZZY_SOURCE": "files", "FUZZY_SYMBOLS": "ZZZ", "FUZZY_FIRST_DATE": "2025-12-01"},
+    {"FUZZY_STORE__HEAVY_URI": "lmdb://{folder}/heavy?map_size=1GB", "FUZZY_STORE__LIGHT_PATH": "{folder}/light"},
+    {"FUZZY_STORE": '{{"heavy_uri": "lmdb://{folder}/heavy", "light_path": "{folder}/light"}}'},
+    {"FUZZY_HOME": "{folder}"},
+)
+
+
+@pytest.mark.parametrize("place", ["file", "environment"])
+@pytest.mark.parametrize("named", ELSEWHERE, ids=min)
+def test_the_demo_is_simulated_and_in_its_own_home_whatever_is_set(
+    empty: Fuzzy, launcher: Launcher, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: str, named: dict[str, str]
+) -> None:
+    monkeypatch.setattr(demo, "SYMBOLS", ("KO",))
+    elsewhere = tmp_path / "elsewhere"
+    values = {name: text.format(folder=elsewhere) for name, text in named.items()}
+    if place == "file":
+        (tmp_path / ".env").write_text("".join(f"{name}={text}\n" for name, text in values.items()))
+    for name, text in values.items() if place == "environment" else ():
+        monkeypatch.setenv(name, text)
+    result = empty("demo")
+    assert result.exit_code == 0, result.output
+    home = tmp_path / ".fuzzy" / "demo"
+    assert read_stamp(home / "store" / "light").kind == "simulated"
+    assert (home / "store" / "heavy").is_dir()
+    assert not elsewhere.exists()
+    inherited = load_settings()  # what a process that the demo starts would use
+    assert (inherited.source, inherited.home, inherited.light_path) == ("simulator", home, home / "store" / "light")
+    assert inherited.heavy_uri.startswith(f"lmdb://{home}/store/heavy")
+
+
+def test_a_home_that_an_earlier_demo_made_is_taken_and_one_with_other_settings_is_not(
+    empty: Fuzzy, launcher: Launcher, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(demo, "SYMBOLS", ("KO",))
+    own = tmp_path / "there" / ".env"
+    own.parent.mkdir()
+    own.write_text("# an earlier text\nFUZZY_SOURCE=simulator\n")
+    assert empty("--home", own.parent, "demo").exit_code == 0
+    own.write_text("FUZZY_SOURCE=files\n")
+    result = empty("--home", own.parent, "demo")
+    assert result.exit_code == 1
+    assert "holds other settings than the demo's" in result.stderr

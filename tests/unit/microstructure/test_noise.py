@@ -162,6 +162,12 @@ def test_the_signature_of_a_random_walk_is_flat() -> None:
         assert point.realised_volatility == pytest.approx(math.sqrt(50_000) * 1e-4, rel=3 * error)
 
 
+def test_returns_lost_at_the_edges_are_made_up_for() -> None:
+    # Twenty steps of 1 over two observations: 19 squares of 2, by two grids, 38; of twenty it would be 40.
+    points = signature_points(np.arange(21.0), (1, 2))
+    assert [point.realised_volatility**2 for point in points] == pytest.approx([20.0, 40.0])
+
+
 def test_the_signature_of_a_noisy_price_falls_with_the_step() -> None:
     rng = np.random.default_rng(4)
     points = signature_points(rng.normal(0, 1e-4, 20_001), (1, 10, 100))

@@ -140,3 +140,8 @@ def test_buckets_without_size_or_number_are_refused(bucket: float, buckets: int)
 def test_sides_of_different_length_are_refused() -> None:
     with pytest.raises(ValueError, match="1 rows bought but 2 sold"):
         vpin(np.ones(1), np.ones(2), 100)
+
+
+def test_negative_volumes_are_refused() -> None:
+    with pytest.raises(ValueError, match="negative"):
+        vpin(np.array([5.0, -1.0]), np.zeros(2), 100)

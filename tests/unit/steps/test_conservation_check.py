@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pyarrow.parquet as pq
+
 from fuzzy_pipeline.checks.conservation import lost_ticks
 from fuzzy_pipeline.engine import InlineEngine
-from fuzzy_pipeline.schema.tables import ENRICHED_TICKS
+from fuzzy_pipeline.schema.tables import ENRICHED_TICKS, RAW_TICKS
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.steps.enrich import EnrichStep
 from fuzzy_pipeline.steps.ingest import IngestStep
@@ -20,8 +22,27 @@ def stored(settings: Settings) -> Store:
     return workbench(settings).store
 
 
+def sent(settings: Settings, symbol: str) -> tuple[int, int]:
+    """Rows of a symbol's file and how many of them are official prints: those of no shares."""
+    sizes = pq.read_table(settings.files.path / f"symbol={symbol}" / f"date={DATE}.parquet", partitioning=None)[
+        "last_sz"
+    ]
+    return len(sizes), sizes.to_pylist().count(0)
+
+
 def test_an_undisturbed_date_loses_nothing(settings: Settings) -> None:
     assert lost_ticks(stored(settings), DATE) == {}
+
+
+def test_what_is_counted_is_what_the_files_hold(settings: Settings) -> None:
+    store = stored(settings)
+    for symbol in SYMBOLS:
+        rows, official = sent(settings, symbol)
+        assert store.committed(RAW_TICKS, symbol, DATE).rows_in == rows
+        assert store.committed(ENRICHED_TICKS, symbol, DATE).rows == rows - official
+        prints = store.light.read("official_prints", dates=[DATE], symbols=[symbol])
+        assert prints is not None
+        assert prints.num_rows == official > 0
 
 
 def test_a_lost_official_print_is_noticed_for_its_symbol(settings: Settings) -> None:
@@ -29,13 +50,16 @@ def test_a_lost_official_print_is_noticed_for_its_symbol(settings: Settings) -> 
     rows = store.light.read("official_prints", dates=[DATE], symbols=["AAA"])
     assert rows is not None
     store.light.replace_symbols("official_prints", DATE, rows.slice(1), ["AAA"])
-    problems = lost_ticks(store, DATE)
-    assert list(problems) == ["AAA"]
-    assert f"{rows.num_rows - 1} official" in problems["AAA"]
+    came, official = sent(settings, "AAA")
+    assert lost_ticks(store, DATE) == {
+        "AAA": f"{came} in, {came - official} stored + 0 set aside + {official - 1} official"
+    }
 
 
 def test_a_lost_enriched_tick_is_noticed(settings: Settings) -> None:
     store = stored(settings)
     row = store.committed(ENRICHED_TICKS, "BBB", DATE)
     store.manifest.commit(ENRICHED_TICKS.name, DATE, [row.model_copy(update={"rows": row.rows - 1})])
-    assert lost_ticks(store, DATE) == {"BBB": f"{row.rows} raw ticks, {row.rows - 1} enriched ticks"}
+    came, official = sent(settings, "BBB")
+    kept = came - official
+    assert lost_ticks(store, DATE) == {"BBB": f"{kept} raw ticks, {kept - 1} enriched ticks"}
