@@ -5,7 +5,18 @@ from __future__ import annotations
 import subprocess
 import sys
 
-NAMES = ("enrichment", "time_bars", "lee_ready", "iqfeed_decode", "whole_way", "dagster_cost")
+NAMES = (
+    "enrichment",
+    "time_bars",
+    "event_bars",
+    "information_bars",
+    "all_bars",
+    "bars_scaling",
+    "lee_ready",
+    "iqfeed_decode",
+    "whole_way",
+    "dagster_cost",
+)
 
 if __name__ == "__main__":
     # A process each: what one has warmed or pinned must not help or hinder the next.

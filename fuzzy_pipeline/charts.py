@@ -122,6 +122,8 @@ def bar_lengths_png(lengths: Mapping[str, NDArray[Any]], title: str) -> bytes:
     bytes
         A PNG file.
     """
+    from matplotlib.ticker import NullFormatter, StrMethodFormatter
+
     found = {name: ticks for name, ticks in lengths.items() if len(ticks)}
     figure, axes = _figure(title)
     if found:
@@ -133,8 +135,10 @@ def bar_lengths_png(lengths: Mapping[str, NDArray[Any]], title: str) -> bytes:
         for box in drawn["boxes"]:
             box.set(facecolor=_UP, alpha=0.35, edgecolor=_UP)
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_ylabel("ticks per bar", fontsize=8)
-    axes.tick_params(axis="x", rotation=30 if len(found) > 8 else 0)
+    axes.tick_params(axis="x", rotation=25 if len("".join(found)) > 60 else 0)
     return _png(figure)
 
 

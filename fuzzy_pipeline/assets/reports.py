@@ -127,7 +127,7 @@ def bar_pictures(store: Store, report: DateReport, table: str) -> dict[str, Any]
     title = f"{row.symbol} {row.date} ({row.kind})"
     found: dict[str, Any] = {
         "bars_by_parameter": dg.MetadataValue.md(f"Bars of {row.symbol}\n\n{_bar_lengths(bars)}"),
-        "lengths": picture(bar_lengths_png(_lengths(bars), f"Ticks per {family.name} bar, {title}")),
+        "lengths": picture(bar_lengths_png(ticks_by_bar(bars), f"Ticks per {family.name} bar, {title}")),
     }
     parameter = readable_parameter(bars)
     if parameter is None:
@@ -151,7 +151,7 @@ def readable_parameter(bars: Bars) -> str | None:
     return min(counts, key=lambda name: abs(np.log(counts[name] / READABLE_BARS)), default=None)
 
 
-def _lengths(bars: Bars) -> dict[str, NDArray[Any]]:
+def ticks_by_bar(bars: Bars) -> dict[str, NDArray[Any]]:
     """Ticks of each bar, by parameter; bricks without ticks of their own are left out."""
     ticks = {name: bars.columns["tick_count"][start:stop] for name, (start, stop) in bars.ranges.items()}
     return {name: counts[counts > 0] for name, counts in ticks.items()}
@@ -159,7 +159,7 @@ def _lengths(bars: Bars) -> dict[str, NDArray[Any]]:
 
 def _bar_lengths(bars: Bars) -> str:
     lines: list[list[object]] = []
-    for parameter, ticks in _lengths(bars).items():
+    for parameter, ticks in ticks_by_bar(bars).items():
         low, middle, high = np.percentile(ticks, [5, 50, 95]).tolist() if len(ticks) else (0, 0, 0)
         lines.append([parameter, f"{len(ticks):,}", f"{low:,.0f}", f"{middle:,.0f}", f"{high:,.0f}"])
     return markdown_table(["parameter", "bars", "ticks: 5 %", "median", "95 %"], lines)

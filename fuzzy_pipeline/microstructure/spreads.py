@@ -221,6 +221,9 @@ def _decompose(timestamps, price, size, midpoint, sign, horizon, end, keep, each
     later = np.nan
     e0 = e1 = e2 = e3 = r0 = r1 = r2 = r3 = i0 = i1 = i2 = i3 = ages = 0.0
     for i in range(len(timestamps)):
+        middle = midpoint[i]
+        if sign[i] == 0 or not middle > 0.0:
+            continue
         until = timestamps[i] + horizon
         if until > end:  # times never decrease: so it is for all trades that follow
             break
@@ -229,32 +232,28 @@ def _decompose(timestamps, price, size, midpoint, sign, horizon, end, keep, each
                 later = midpoint[seen]
                 later_at = timestamps[seen]
             seen += 1
-        middle = midpoint[i]
-        if sign[i] == 0 or not middle > 0.0:
-            continue
         side = 2.0 * sign[i]
-        effective = side * (price[i] - middle)
-        realised = side * (price[i] - later)
-        impact = side * (later - middle)
+        effective, realised, impact = side * (price[i] - middle), side * (price[i] - later), side * (later - middle)
         age = float(until - later_at)
         if keep:
             each[_EFFECTIVE, i] = effective
             each[_REALISED, i] = realised
             each[_IMPACT, i] = impact
-            each[_AGE, i] = age / 1e9
+            each[_AGE, i] = age / _NS
         volume = float(size[i])
         to_bps = 1e4 / middle
         weight = volume * to_bps
         n += 1
         shares += np.int64(size[i])
         ages += age
+        # Sums in names of their own stay in registers: half the time of sums in an array.
         e0, e1, e2, e3 = e0 + effective, e1 + effective * volume, e2 + effective * to_bps, e3 + effective * weight
         r0, r1, r2, r3 = r0 + realised, r1 + realised * volume, r2 + realised * to_bps, r3 + realised * weight
         i0, i1, i2, i3 = i0 + impact, i1 + impact * volume, i2 + impact * to_bps, i3 + impact * weight
     sums[_EFFECTIVE] = (e0, e1, e2, e3)
     sums[_REALISED] = (r0, r1, r2, r3)
     sums[_IMPACT] = (i0, i1, i2, i3)
-    sums[_AGE, 0] = ages
+    sums[_AGE] = ages
     return n, shares
 
 

@@ -96,8 +96,8 @@ def test_units_are_ticks_shares_or_dollars() -> None:
 
 
 def test_rounding_of_dollars_does_not_delay_a_bar() -> None:
-    # In binary 0.7 + 0.1 + 0.2 = 0.9999999999999999.
-    bars = bars_of(flow([1, 1, 1], size=1, price=[0.7, 0.1, 0.2]), "fixed_dollar_1")
+    # In binary 0.06 + 0.57 + 0.37 = 0.9999999999999999.
+    bars = bars_of(flow([1, 1, 1], size=1, price=[0.06, 0.57, 0.37]), "fixed_dollar_1")
     assert (bars.ends.tolist(), bars.closing["overflow"].tolist()) == ([3], [0.0])
 
 
@@ -215,9 +215,10 @@ def test_one_block_print_does_not_set_the_variance() -> None:
 
 
 def test_without_any_known_side_the_amount_stays_and_the_cap_closes() -> None:
-    bars = bars_of(flow([0] * 60_000), "ewma_volume_5k")
-    assert set(np.diff(bars.ends)[:-1].tolist()) == {5 * 2_000}
-    assert bars.closing["threshold"][1:].tolist() == [5_000] * (len(bars) - 1)
+    bars = bars_of(flow([0] * 40_200), "ewma_volume_5k", QUICK)
+    assert bars.ends.tolist() == [200, 10_200, 20_200, 30_200, 40_200]
+    assert bars.closing["threshold"][1:].tolist() == [5_000] * 4
+    assert bars.closing["is_warm_up"].tolist() == [True, True, False, False, False]
 
 
 def test_warm_up_is_counted_across_dates() -> None:
