@@ -163,8 +163,8 @@ def main() -> dict[str, Any]:
     cases, remarks = [], list(REMARKS)
     folder = Path(tempfile.mkdtemp(prefix="fuzzy-bench-"))
     try:
-        with peer_process.open_peers() as (peers, missing):
-            remarks += missing
+        with peer_process.open_peers() as (peers, lines):
+            remarks += lines
             for symbol, count in DAYS:
                 day = measure.tick_day(symbol, DATE, count)
                 enriched = enrich_day(day.raw, symbol, DATE)

@@ -41,7 +41,7 @@ MLFINPY_TICKS = 100_000
 REMARKS = [
     "ours: from the enriched ticks of the regular session (at least one share), bar ends by the family's rule, then "
     "open, high, low, close, volume, vwap and tick count; the trade sign is a column of the ticks.",
-    "ours, with the tick rule: the sign of each trade found first, as mlfinpy does, and buyers' volume left out still.",
+    "ours, with the tick rule: the sign of each trade found first, as mlfinpy does; still without buyers' volume.",
     "ours, all columns: build_bars, every stored column of the series, from the ticks of the whole day.",
     f"mlfinpy (its own environment: it needs NumPy 1): timed on the first {MLFINPY_TICKS:,} ticks, its seconds scaled "
     "to all. Moving averages over 100 bars and 1,000 ticks, 50 to 5,000 expected ticks, 500 at first: our guards as "
@@ -108,8 +108,8 @@ def main() -> dict[str, Any]:
     cases, remarks = [], list(REMARKS)
     folder = Path(tempfile.mkdtemp(prefix="fuzzy-bench-"))
     try:
-        with peer_process.open_peers(("mlfinpy",)) as (peers, missing):
-            remarks += missing
+        with peer_process.open_peers(("mlfinpy",)) as (peers, lines):
+            remarks += lines
             for symbol, count in DAYS:
                 day = measure.tick_day(symbol, DATE, count)
                 timed, found = cases_of(day, enrich_day(day.raw, symbol, DATE), peers, folder)

@@ -53,6 +53,12 @@ def environment(module: str) -> Path:
     return python
 
 
+def pinned_version(peer: str) -> str:
+    """The peer's version in its pinned list."""
+    pins = (PEERS / f"{MODULES[peer]}.txt").read_text().splitlines()
+    return next(pin.partition("==")[2] for pin in pins if pin.startswith(f"{peer}=="))
+
+
 class PeerProcess:
     """The process of one peer; it is told what to prepare, and times itself when asked."""
 
@@ -66,17 +72,18 @@ class PeerProcess:
             cwd=PEERS.parents[1], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, text=True,
         )  # fmt: skip
 
+        self._answer()  # it is there
+
     def ask(self, **request: Any) -> dict[str, Any]:
         """The answer to a request."""
         assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None
-        try:
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            line = ""
-        else:
-            line = self._process.stdout.readline()
+        line = self._process.stdout.readline()
         if not line:
             self._process.wait()
             self._said.seek(0)
@@ -92,20 +99,21 @@ class PeerProcess:
 
 @contextmanager
 def open_peers(names: Sequence[str] = tuple(MODULES)) -> Iterator[tuple[dict[str, PeerProcess], list[str]]]:
-    """The peers that can be installed here, and a line for each that cannot."""
+    """The peers that can be run here, and a line for each peer: its version, or why it is skipped."""
     with ExitStack() as stack:
-        peers, missing = {}, []
+        peers, lines = {}, []
         for peer in names:
             try:
                 process = PeerProcess(peer)
-            except subprocess.CalledProcessError as error:
-                reason = (error.stderr or str(error)).strip().splitlines()[-1]
-                missing.append(f"Skipped: {peer} cannot be installed here ({reason}).")
-                print(missing[-1], flush=True)
+            except (subprocess.CalledProcessError, RuntimeError) as error:
+                said = getattr(error, "stderr", None) or str(error)
+                lines.append(f"Skipped: {peer} cannot be run here ({said.strip().splitlines()[-1]}).")
+                print(lines[-1], flush=True)
                 continue
             stack.callback(process.close)
             peers[peer] = process
-        yield peers, missing
+            lines.append(f"{peer} {pinned_version(peer)}, in an environment of its own.")
+        yield peers, lines
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ class Prepare(Protocol):
 
 
 def serve(prepare: Prepare, columns: Callable[[Any], Columns]) -> None:
-    """Answer requests, a JSON line each, until standard input ends.
+    """Say that the peer is there, then answer requests, a JSON line each, until standard input ends.
 
     ``prepare`` names a folder with an array a file, a family, a parameter and how many ticks to take; ``time`` runs
     the work once untimed and once timed; ``bars`` writes what it gives as arrays.
@@ -37,6 +37,7 @@ def serve(prepare: Prepare, columns: Callable[[Any], Columns]) -> None:
     with os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8") as answers:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         work: Callable[[], Any] = dict
+        print("{}", file=answers, flush=True)
         for line in sys.stdin:
             request = json.loads(line)
             answer: dict[str, Any] = {}

@@ -13,14 +13,12 @@ import dagster as dg
 from fuzzy_pipeline.assets.reports import materialization_metadata, table_schema
 from fuzzy_pipeline.errors import SymbolDaysFailed
 from fuzzy_pipeline.resources.pipeline import EngineResource, SettingsResource
+from fuzzy_pipeline.resources.run_tags import check_same_settings, is_forced, tagged_symbols
 from fuzzy_pipeline.schema.tables import Table
-from fuzzy_pipeline.settings import check_symbols, parse_symbols
 from fuzzy_pipeline.steps.run_date import DateReport, run_date
 from fuzzy_pipeline.steps.step import Step
 from fuzzy_pipeline.stores.store import Store
 
-SYMBOLS_TAG = "fuzzy/symbols"
-FORCE_TAG = "fuzzy/force"
 STORED_CHECK = "every_symbol_stored"
 
 Picture = Callable[[Store, DateReport, str], Mapping[str, Any]]
@@ -78,12 +76,12 @@ def step_asset(
         context: dg.AssetExecutionContext, settings: SettingsResource, engine: EngineResource
     ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
         chosen = settings.open()
+        check_same_settings(context.run.tags, chosen)
         date = dt.date.fromisoformat(context.partition_key)
         symbols = tagged_symbols(context.run.tags) or chosen.symbols
-        force = context.run.tags.get(FORCE_TAG) == "true"
         selected = {key.to_user_string() for key in context.selected_asset_keys}
         tables = tuple(table for table in step.tables if table in selected)
-        report = run_date(step, date, symbols, chosen, engine.open(), tables=tables, force=force)
+        report = run_date(step, date, symbols, chosen, engine.open(), tables=tables, force=is_forced(context.run.tags))
         described = {table: materialization_metadata(report, table, chosen, texts[table].picture) for table in tables}
         if report.failed and is_last_of_run(context, selected):
             for table, metadata in described.items():
@@ -103,12 +101,6 @@ def _date_before(step: Step, table: str) -> list[dg.AssetDep]:
         return []
     mapping = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1, allow_nonexistent_upstream_partitions=True)
     return [dg.AssetDep(table, partition_mapping=mapping)]
-
-
-def tagged_symbols(tags: Mapping[str, str]) -> tuple[str, ...]:
-    """Symbols a run is limited to; empty when it is not."""
-    text = tags.get(SYMBOLS_TAG, "")
-    return check_symbols(parse_symbols(text)) if text.strip() else ()
 
 
 def is_last_of_run(context: dg.AssetExecutionContext, tables: Set[str]) -> bool:

@@ -6,7 +6,7 @@ ticks is ``sums``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fuzzy_pipeline.bars import sums
 from fuzzy_pipeline.bars.session_ticks import Buffer, SessionTicks, fresh
-from fuzzy_pipeline.bars.sums import BarSums, bar_starts, sum_series
+from fuzzy_pipeline.bars.sums import BarSums, sums_by_series
 
 AUCTION_WINDOW_NS = 30_000_000_000
 
@@ -36,7 +36,11 @@ _SUMMED_COUNTS = {
     "block_trade_count": sums.BLOCKS, "odd_lot_count": sums.ODD_LOTS,
 }  # fmt: skip
 _SUMMED_TIMES = {"first_tick_time": sums.FIRST_TIME, "last_tick_time": sums.LAST_TIME}
-"""Columns that are sums as they stand, and where the sums have them."""
+_SUMMED = (
+    (_SUMMED_REALS, True, "float64"), (_SUMMED_SHARES, False, "uint64"), (_SUMMED_COUNTS, False, "uint32"),
+    (_SUMMED_TIMES, False, "int64"),
+)  # fmt: skip
+"""Columns that are sums as they stand, where the sums have them, whether among the real ones, and their type."""
 
 _DESCRIBED = (
     "vwap", "typical_price", "avg_spread", "avg_spread_bps", "spread_volatility", "effective_spread_mean",
@@ -113,10 +117,11 @@ def liquidity_score(
 
 
 @njit(cache=True, nogil=True)
-def _describe(counts, reals, first_half, start, end, out, direction):  # type: ignore[no-untyped-def]
-    for i in range(len(counts)):
-        c = counts[i]
-        r = reals[i]
+def _describe(counts, reals, first_half, start, end, out, direction, offset):  # type: ignore[no-untyped-def]
+    for row in range(len(counts)):
+        c = counts[row]
+        r = reals[row]
+        i = offset + row
         seconds = (end[i] - start[i]) / 1e9
         opening, high, low, close = r[sums.OPEN], r[sums.HIGH], r[sums.LOW], r[sums.CLOSE]
         quoted, strict, volume = c[sums.QUOTED], c[sums.STRICTLY_QUOTED], c[sums.VOLUME]
@@ -159,7 +164,7 @@ def _describe(counts, reals, first_half, start, end, out, direction):  # type: i
 
 
 @njit(cache=True, nogil=True)
-def _turn(sums_, which, out):  # type: ignore[no-untyped-def]
+def _turn(sums_, which, out, offset):  # type: ignore[no-untyped-def]
     """Put columns ``which`` of the sums into rows of ``out``: in blocks, which stay in the cache."""
     for first in range(0, len(sums_), _BLOCK):
         last = min(first + _BLOCK, len(sums_))
@@ -167,7 +172,7 @@ def _turn(sums_, which, out):  # type: ignore[no-untyped-def]
             column = which[k]
             row = out[k]
             for i in range(first, last):
-                row[i] = sums_[i, column]
+                row[offset + i] = sums_[i, column]
 
 
 @njit(cache=True, nogil=True)
@@ -183,14 +188,15 @@ def _lay(reals, opens, closes):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _halves_of(time, traded, start, end, first, last, opening, closing, volume, out):  # type: ignore[no-untyped-def]
-    """Shares before and after the middle of each bar, and before ``opening`` and from ``closing`` on.
+def _halves_of(time, traded, start, end, ends, opening, closing, out, row):  # type: ignore[no-untyped-def]
+    """Shares before and after the middle of each bar of a series, and before ``opening`` and from ``closing`` on.
 
     ``traded`` are the shares before each tick.
     """
-    for k in range(len(start)):
-        a, b = first[k], last[k]
-        middle = start[k] + (end[k] - start[k]) // 2
+    a = 0
+    for k in range(len(ends)):
+        b = ends[k]
+        middle = start[row + k] + (end[row + k] - start[row + k]) // 2
         low, high = a, b
         while low < high:
             probe = (low + high) // 2
@@ -199,24 +205,27 @@ def _halves_of(time, traded, start, end, first, last, opening, closing, volume, 
             else:
                 high = probe
         before = traded[low] - traded[a]
-        out[0, k] = before
-        out[1, k] = volume[k] - before
-        out[2, k] = traded[max(a, min(b, opening))] - traded[a]
-        out[3, k] = traded[b] - traded[min(b, max(a, closing))]
+        out[0, row + k] = before
+        out[1, row + k] = traded[b] - traded[low]
+        out[2, row + k] = traded[max(a, min(b, opening))] - traded[a]
+        out[3, row + k] = traded[b] - traded[min(b, max(a, closing))]
+        a = b
 
 
 def _halves(
-    ticks: SessionTicks, ends: NDArray[np.int64], starts: NDArray[np.int64], begin: NDArray[np.int64],
-    finish: NDArray[np.int64], volume: NDArray[np.int64],
-) -> dict[str, NDArray[Any]]:  # fmt: skip
+    ticks: SessionTicks, series: Sequence[NDArray[np.int64]], begin: NDArray[np.int64], finish: NDArray[np.int64]
+) -> dict[str, NDArray[Any]]:
     """Volume before and after the middle of each bar, and in the session's first and last 30 seconds."""
     traded = ticks.buffer("shares traded", "int64", len(ticks) + 1)
     traded[0] = 0
     np.cumsum(ticks.column("size"), out=traded[1:])
     opening = np.searchsorted(ticks.timestamp, ticks.start_ns + AUCTION_WINDOW_NS)
     closing = np.searchsorted(ticks.timestamp, ticks.end_ns - AUCTION_WINDOW_NS)
-    out = ticks.buffer("halves", "int64", 4 * len(ends)).reshape(4, len(ends))
-    _halves_of(ticks.timestamp, traded, begin, finish, starts, ends, opening, closing, volume, out)
+    out = ticks.buffer("halves", "int64", 4 * len(begin)).reshape(4, len(begin))
+    row = 0
+    for ends in series:
+        _halves_of(ticks.timestamp, traded, begin, finish, ends, opening, closing, out, row)
+        row += len(ends)
     return dict(zip(HALVES, out.view(np.uint64), strict=True))
 
 
@@ -225,7 +234,7 @@ def aggregate(
     series: Sequence[NDArray[np.int64]],
     bar_start: NDArray[np.int64],
     timestamp: NDArray[np.int64],
-    bricks: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
+    bricks: Mapping[int, tuple[NDArray[np.float64], NDArray[np.float64]]] | None = None,
 ) -> dict[str, NDArray[Any]]:
     """Every column that depends on the ticks inside the bars, for several series over the same ticks.
 
@@ -233,12 +242,12 @@ def aggregate(
     ----------
     ticks : SessionTicks
     series : sequence of int64[n_bars]
-        Bar ends of each series, as ``sum_series`` takes them.
+        Bar ends of each series, as ``sums_by_series`` takes them.
     bar_start, timestamp : int64[n]
         Start and completion of every bar, series one below the other. [UTC ns]
-    bricks : tuple of float64[n], optional
-        Open and close of bars whose prices are steps of a grid, NaN for the others. They replace the traded open and
-        close; high and low reach at least from one to the other. [USD]
+    bricks : mapping of int to tuple of float64[n_bars], optional
+        By number of a series whose prices are steps of a grid: open and close of its bars, NaN for those that are no
+        bricks. They replace the traded open and close; high and low reach at least from one to the other. [USD]
 
     Returns
     -------
@@ -246,13 +255,48 @@ def aggregate(
         The columns of ``schema.BAR_COLUMNS`` from ``bar_start`` to ``liquidity_score``, n rows, in no particular
         dtype (``series.as_declared``). Families add the closing columns.
     """
-    found = sum_series(ticks, series)
-    if bricks is not None:
-        _lay(found.reals, *bricks)
-    ends = np.concatenate(series) if series else np.zeros(0, dtype=np.int64)
-    starts = np.concatenate([bar_starts(part) for part in series]) if series else ends
-    halves = _halves(ticks, ends, starts, bar_start, timestamp, found.counts.T[sums.VOLUME])
-    return describe(found, halves, bar_start, timestamp, ticks.buffer)
+    firsts = np.cumsum([0, *(len(ends) for ends in series)]).tolist()
+    halves = _halves(ticks, series, bar_start, timestamp)
+    columns = _Columns(ticks.buffer, firsts[-1])
+    for number, first, found in sums_by_series(ticks, series):
+        shown = found
+        if bricks is not None and number in bricks:
+            shown = BarSums(found.counts, found.reals.copy())
+            _lay(shown.reals, *(prices[first : first + len(found.counts)] for prices in bricks[number]))
+        columns.fill(firsts[number] + first, shown, halves["first_half_volume"], bar_start, timestamp)
+    return columns.named | _instants(bar_start, timestamp) | halves
+
+
+class _Columns:
+    """Memory for the columns that sums give, in the types of the schema, and filling it piece by piece."""
+
+    def __init__(self, buffer: Buffer, rows: int) -> None:
+        def block(name: str, dtype: str, columns: int) -> NDArray[Any]:
+            return buffer(name, dtype, columns * rows).reshape(columns, rows)
+
+        self._turned = [
+            (which, is_real, np.array(list(which.values())), block(f"bars, {number}", dtype, len(which)))
+            for number, (which, is_real, dtype) in enumerate(_SUMMED)
+        ]
+        self._described = block("bars, described", "float64", len(_DESCRIBED))
+        self._direction = buffer("bars, direction", "int8", rows)
+        self.named: dict[str, NDArray[Any]] = {"direction": self._direction}
+        for which, _, _, turned in self._turned:
+            self.named |= dict(zip(which, turned, strict=True))
+        self.named |= {name: self.named[name].view("datetime64[ns]") for name in _SUMMED_TIMES}
+        self.named |= dict(zip(_DESCRIBED, self._described, strict=True))
+
+    def fill(
+        self, first: int, found: BarSums, first_half: NDArray[Any], start: NDArray[np.int64], end: NDArray[np.int64]
+    ) -> None:
+        """Describe the bars from number ``first`` on; ``first_half``, ``start`` and ``end`` are of all bars."""
+        for _, is_real, places, turned in self._turned:
+            _turn(found.reals if is_real else found.counts, places, turned, first)
+        _describe(found.counts, found.reals, first_half, start, end, self._described, self._direction, first)
+
+
+def _instants(bar_start: NDArray[np.int64], timestamp: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    return {"bar_start": bar_start.view("datetime64[ns]"), "timestamp": timestamp.view("datetime64[ns]")}
 
 
 def describe(
@@ -260,7 +304,6 @@ def describe(
     halves: dict[str, NDArray[np.int64]],
     bar_start: NDArray[np.int64],
     timestamp: NDArray[np.int64],
-    buffer: Buffer = fresh,
 ) -> dict[str, NDArray[Any]]:
     """What bars with these sums say: the second half of ``aggregate``, for sums that come from elsewhere.
 
@@ -272,26 +315,12 @@ def describe(
         The columns of ``HALVES``. [shares]
     bar_start, timestamp : int64[n]
         Start and completion of every bar. [UTC ns]
-    buffer : callable, optional
-        Gives uninitialised memory by name, dtype and length; default: new arrays.
 
     Returns
     -------
     dict of arrays
         As ``aggregate``.
     """
-    rows = len(found.counts)
-    columns: dict[str, NDArray[Any]] = {}
-    for which, sources, dtype in (
-        (_SUMMED_REALS, found.reals, "float64"), (_SUMMED_SHARES, found.counts, "uint64"),
-        (_SUMMED_COUNTS, found.counts, "uint32"), (_SUMMED_TIMES, found.counts, "int64"),
-    ):  # fmt: skip
-        turned = buffer(f"bars of {dtype}", dtype, len(which) * rows).reshape(len(which), rows)
-        _turn(sources, np.array(list(which.values())), turned)
-        columns |= dict(zip(which, turned, strict=True))
-    described = buffer("described bars", "float64", len(_DESCRIBED) * rows).reshape(len(_DESCRIBED), rows)
-    direction = buffer("direction of bars", "int8", rows)
-    _describe(found.counts, found.reals, halves["first_half_volume"], bar_start, timestamp, described, direction)
-    columns |= {name: columns[name].view("datetime64[ns]") for name in _SUMMED_TIMES}
-    columns |= {"bar_start": bar_start.view("datetime64[ns]"), "timestamp": timestamp.view("datetime64[ns]")}
-    return columns | halves | dict(zip(_DESCRIBED, described, strict=True)) | {"direction": direction}
+    columns = _Columns(fresh, len(found.counts))
+    columns.fill(0, found, halves["first_half_volume"], bar_start, timestamp)
+    return columns.named | _instants(bar_start, timestamp) | halves

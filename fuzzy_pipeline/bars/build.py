@@ -51,7 +51,7 @@ def build_bars(
     states : mapping, optional
         States of the trading date before; families whose state is not given start cold.
     pool : BufferPool, optional
-        Memory to reuse for the ticks of a session.
+        Memory to reuse. The bars are in it: they are valid until its next use.
 
     Returns
     -------
@@ -125,7 +125,11 @@ def assemble(
         [one.ends for one in series],
         np.concatenate([start for start, _ in bounds]),
         np.concatenate([end for _, end in bounds]),
-        _bricks(series),
+        {
+            number: (one.brick_open, one.brick_close)
+            for number, one in enumerate(series)
+            if one.brick_open is not None and one.brick_close is not None
+        },
     )
     index = np.concatenate([np.arange(len(one)) for one in series])
     found = as_declared({**columns, **every.closing, "bar_index": index})
@@ -135,16 +139,6 @@ def assemble(
             carry_close(found, slice(row, row + len(one)), closes[number] if closes else np.nan)
         row += len(one)
     return found
-
-
-def _bricks(series: Sequence[BarEnds]) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Opens and closes of bricks, NaN for all other bars; None when no series has bricks."""
-    if all(one.brick_open is None for one in series):
-        return None
-    none = [np.full(len(one), np.nan) for one in series]
-    opens = [empty if one.brick_open is None else one.brick_open for one, empty in zip(series, none, strict=True)]
-    closes = [empty if one.brick_close is None else one.brick_close for one, empty in zip(series, none, strict=True)]
-    return np.concatenate(opens), np.concatenate(closes)
 
 
 def _bounds(ticks: SessionTicks, one: BarEnds) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -6,7 +6,7 @@ ends of all series; each piece (an atom) is summed once and merged into every se
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +43,9 @@ _REAL_ADDED_UNTIL = OPEN
 
 FEW_TICKS = 6
 """Series with fewer ticks a bar than this are summed apart."""
+
+BLOCK_BARS = 4096
+"""Bars of such a series summed at a time: a megabyte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,8 +285,8 @@ def bar_starts(ends: NDArray[np.int64]) -> NDArray[np.int64]:
     return starts
 
 
-def sum_series(ticks: SessionTicks, series: Sequence[NDArray[np.int64]]) -> BarSums:
-    """Sums of every bar of several series over the same ticks, one series below the other.
+def sums_by_series(ticks: SessionTicks, series: Sequence[NDArray[np.int64]]) -> Iterator[tuple[int, int, BarSums]]:
+    """Sums of every bar of several series over the same ticks, in pieces that fit the processor's cache.
 
     Parameters
     ----------
@@ -294,31 +297,49 @@ def sum_series(ticks: SessionTicks, series: Sequence[NDArray[np.int64]]) -> BarS
 
     Returns
     -------
-    BarSums
-        One row per bar, series in the order given.
+    iterator of (int, int, BarSums)
+        Number of a series, its first bar of the piece, and one row per bar. Pieces come in any order; one is
+        overwritten when the next is asked for, and must not be changed: later series may be merged from it.
     """
-    if not series:
-        return BarSums.of(0)
-    merged = _room(ticks, "bars", sum(len(ends) for ends in series))
-    stops = np.cumsum([len(ends) for ends in series]).tolist()
-    own = [merged.of_rows(slice(stop - len(ends), stop)) for ends, stop in zip(series, stops, strict=True)]
     # Pieces shorter than a few ticks cost more to merge than ticks to sum: such series are not cut into the others.
     fine = {n for n, ends in enumerate(series) if len(series) > 1 and len(ends) * FEW_TICKS > len(ticks)}
-    for number in fine:
-        columns = tuple(ticks.column(name) for name in _SUMMED)
-        _sum_run(columns, series[number], (_NO_QUOTE, _NO_QUOTE), own[number])
-    cuts, atoms = _sum_atoms(ticks, _union(len(ticks), [ends for n, ends in enumerate(series) if n not in fine]))
+    for number in sorted(fine):
+        for first, found in _sum_in_blocks(ticks, series[number]):
+            yield number, first, found
+    coarse = [n for n in range(len(series)) if n not in fine]
+    if not coarse:
+        return
+    cuts, atoms = _sum_atoms(ticks, _union(len(ticks), [series[n] for n in coarse]))
     if len(series) == 1 and len(cuts) == len(series[0]):
-        return atoms
-    for number, ends in enumerate(series):
-        if number in fine:
-            continue
-        base = _coarsest_base(series, number, fine)
-        pieces, found = (cuts, atoms) if base is None else (series[base], own[base])
+        yield 0, 0, atoms
+        return
+    room = _room(ticks, "bars", sum(len(series[n]) for n in coarse))
+    kept: dict[int, BarSums] = {}
+    row = 0
+    for number in coarse:
+        ends, own = series[number], room.of_rows(slice(row, row + len(series[number])))
+        base = _coarsest_base(series, number, kept)
+        pieces, found = (cuts, atoms) if base is None else (series[base], kept[base])
         # A bar without ticks ends where the one before ended: it merges no piece.
         last = np.searchsorted(pieces, ends, side="right")
-        _merge(bar_starts(last), last, found.counts, found.reals, own[number].counts, own[number].reals)
-    return merged
+        _merge(bar_starts(last), last, found.counts, found.reals, own.counts, own.reals)
+        kept[number], row = own, row + len(ends)
+        yield number, 0, own
+
+
+def _sum_in_blocks(ticks: SessionTicks, ends: NDArray[np.int64]) -> Iterator[tuple[int, BarSums]]:
+    """Sums of one series straight from the ticks, some thousand bars at a time."""
+    columns = tuple(ticks.column(name) for name in _SUMMED)
+    bid, ask = (columns[_SUMMED.index(name)].view(np.int64) for name in ("bid", "ask"))
+    start = 0
+    for first in range(0, len(ends), BLOCK_BARS):
+        own = ends[first : first + BLOCK_BARS]
+        stop = int(own[-1])
+        found = _room(ticks, "a block of bars", len(own))
+        before = (int(bid[start - 1]), int(ask[start - 1])) if start else (_NO_QUOTE, _NO_QUOTE)
+        _sum_run(tuple(column[start:stop] for column in columns), own - start, before, found)
+        yield first, found
+        start = stop
 
 
 def merge_bars(bars: BarSums, ends: NDArray[np.int64]) -> BarSums:
@@ -341,9 +362,8 @@ def merge_bars(bars: BarSums, ends: NDArray[np.int64]) -> BarSums:
     return merged
 
 
-def _coarsest_base(series: Sequence[NDArray[np.int64]], number: int, fine: Set[int]) -> int | None:
-    """The series with fewest bars among those before this one whose ends have all of its ends among them."""
+def _coarsest_base(series: Sequence[NDArray[np.int64]], number: int, kept: Collection[int]) -> int | None:
+    """The series with fewest bars among those kept whose ends have all ends of this one among them."""
     ends = series[number]
-    candidates = [other for other in range(number) if other not in fine and len(series[other]) >= len(ends)]
-    candidates.sort(key=lambda other: len(series[other]))
-    return next((other for other in candidates if _contains(series[other], ends)), None)
+    candidates = sorted((n for n in kept if len(series[n]) >= len(ends)), key=lambda n: len(series[n]))
+    return next((n for n in candidates if _contains(series[n], ends)), None)

@@ -125,9 +125,13 @@ def carry_close(columns: Arrays, rows: slice, close: float = np.nan) -> None:
     latest = np.maximum.accumulate(known)
     empty = ((known < 0) & (latest >= 0))[1:]
     carried = closes[latest[1:][empty]]
-    for name in ("open", "high", "low", "close", "typical_price"):
+    for name in ("open", "close"):
         columns[name][rows][empty] = carried
-    for name in ("range", "change", "change_pct"):
+    high, low = columns["high"][rows], columns["low"][rows]  # set by ticks that may not set the last price
+    high[empty], low[empty] = np.fmax(high[empty], carried), np.fmin(low[empty], carried)
+    columns["typical_price"][rows][empty] = (high[empty] + low[empty] + carried) / 3
+    columns["range"][rows][empty] = high[empty] - low[empty]
+    for name in ("change", "change_pct"):
         columns[name][rows][empty] = 0.0
 
 

@@ -4,8 +4,8 @@ import datetime as dt
 
 import dagster as dg
 
-from fuzzy_pipeline.assets.step_asset import tagged_symbols
 from fuzzy_pipeline.resources.pipeline import StoreResource
+from fuzzy_pipeline.resources.run_tags import tagged_symbols
 from fuzzy_pipeline.schema.tables import ENRICHED_TICKS, OFFICIAL_PRINTS, QUARANTINE, RAW_TICKS
 from fuzzy_pipeline.stores.store import Store
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,7 +64,7 @@ class BuildBarsStep:
         shares = check_conservation(built, ticks, rules.sessions, work.symbol, work.date)
         rows: list[ManifestRow] = []
         for name, bars in built.items():
-            metadata = bar_metadata(FAMILIES[name], bars)
+            metadata = bar_metadata(FAMILIES[name], bars, rules.sessions)
             table = BAR_TABLES[name]
             version = store.write(table, work.symbol, work.date, bars.columns, metadata)
             cold = FAMILIES[name].carries_state and not states[name]
@@ -85,9 +85,10 @@ class BuildBarsStep:
         return StepResult(tuple(rows), shown={"bars": counts, "counted_shares": shares})
 
 
-def bar_metadata(family: BarFamily, bars: Bars) -> dict[str, Any]:
-    """What is stored beside a family's bars and belongs to their content: row ranges and the state carried on."""
-    metadata: dict[str, Any] = {"ranges": {name: list(rows) for name, rows in bars.ranges.items()}}
+def bar_metadata(family: BarFamily, bars: Bars, sessions: Sequence[SessionName]) -> dict[str, Any]:
+    """What is stored beside a family's bars and belongs to their content: row ranges, sessions, state carried on."""
+    ranges = {name: list(rows) for name, rows in bars.ranges.items()}
+    metadata: dict[str, Any] = {"ranges": ranges, "sessions": list(sessions)}
     if family.carries_state:
         series = {name: dict(state) for name, state in bars.state.items()}
         metadata["state"] = {"version": family.state_version, "series": series}

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fuzzy_pipeline.errors import SchemaError, StoreError, StoreFullError, StoreSchemaError
 from fuzzy_pipeline.schema.arrays import Arrays, concatenate
 from fuzzy_pipeline.schema.columns import INSTANT, Column
-from fuzzy_pipeline.schema.tables import Table, check_arrays
+from fuzzy_pipeline.schema.tables import BAR_TABLES, Table, check_arrays
 from fuzzy_pipeline.stores.arctic_connection import (
     checked,
     join_connection,
@@ -41,6 +41,13 @@ LMDB writes through a memory map here: when the disk fills up under it the proce
 compress about threefold, which leaves room for writers that ask at the same moment.
 """
 _CREATE_TIMEOUT_S = 120.0
+
+_BARS = frozenset(table.name for table in BAR_TABLES.values())
+_BAR_SEGMENT_ROWS = 10_000
+"""A key of bars holds all series of a date and one of them is read: whole segments are decompressed for it. A year of
+daily bars takes half the time, a week of 1m bars with all columns a third (63 columns, 21,500 rows a date); writing a
+date takes the same.
+"""
 
 
 class ArcticHeavyStore:
@@ -76,12 +83,15 @@ class ArcticHeavyStore:
             self._create_missing(tables)
 
     def _create_missing(self, tables: Sequence[Table]) -> None:
+        from arcticdb import LibraryOptions
+
         arctic = join_connection(self.uri, id(self)).arctic
         with translated_errors(f"creating tables in {uri_without_options(self.uri)}"):
             existing = set(arctic.list_libraries())
             for table in tables:
                 if table.name not in existing:
-                    arctic.create_library(table.name)
+                    options = LibraryOptions(rows_per_segment=_BAR_SEGMENT_ROWS) if table.name in _BARS else None
+                    arctic.create_library(table.name, options)
 
     def write(self, table: Table, symbol: str, date: dt.date, arrays: Arrays, metadata: Metadata) -> int:
         """Write the table's stored columns under the key and return the new version.

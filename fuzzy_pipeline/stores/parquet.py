@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import threading
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,12 @@ from fuzzy_pipeline.stores.light_rows import check_rows, check_table_name, joine
 
 _PREFIX, _SUFFIX = "date=", ".parquet"
 _LOCKS = ".locks"
+
+_RECENT_FILES = 4_000
+_RECENT_BYTES = 64_000
+"""Small files that were read last stay in memory: the manifest of ten tables over a year and a half."""
+_RECENT: dict[tuple[str, tuple[str, ...] | None], tuple[tuple[int, int, int], pa.Table]] = {}
+_RECENT_LOCK = threading.Lock()
 
 
 class ParquetLightStore:
@@ -69,7 +76,7 @@ class ParquetLightStore:
         """Rows of the named dates and symbols (all when None), by date and symbol; all columns or some.
 
         None when none of the dates has a file; a table without rows when only the symbols are missing. A file costs
-        about 0.1 ms and 0.05 ms a column: name the columns when reading many dates, or ask SQL for whole tables.
+        about 0.3 ms when first read and 5 µs while it stays as it is and the same columns are asked for.
 
         Raises
         ------
@@ -79,10 +86,11 @@ class ParquetLightStore:
         where = f"light table {table}"
         chosen = self.dates(table) if dates is None else sorted(set(dates))
         needed = None if columns is None else ["symbol", *columns]
+        folder = self.root / check_table_name(table)
         with disk_errors(where):
-            found = [_read_file(self._path(table, date), needed) for date in chosen]
-        parts = [selected(part, symbols) for part in found if part is not None]
-        return projected(joined(parts, where), columns, where) if parts else None
+            found = [_recent_file(f"{folder}/{_PREFIX}{date:%Y-%m-%d}{_SUFFIX}", needed) for date in chosen]
+        parts = [part for part in found if part is not None]
+        return projected(selected(joined(parts, where), symbols), columns, where) if parts else None
 
     def dates(self, table: str) -> list[dt.date]:
         """Dates that have a file, in order."""
@@ -122,6 +130,28 @@ def _read_file(path: Path, columns: Sequence[str] | None = None) -> pa.Table | N
         raise StoreError(
             f"{path}: not a readable Parquet file ({error}). Restore it, or remove it and materialise its date again"
         ) from error
+
+
+def _recent_file(path: str, columns: Sequence[str] | None) -> pa.Table | None:
+    """The file's rows, from memory while the file is the one that was read: it is only ever replaced whole."""
+    try:
+        facts = os.stat(path)  # noqa: PTH116  hundreds of files a read: a Path costs more than the look
+    except FileNotFoundError:
+        return None
+    seen = (facts.st_mtime_ns, facts.st_ino, facts.st_size)
+    key = (path, None if columns is None else tuple(columns))
+    with _RECENT_LOCK:
+        held = _RECENT.pop(key, None)
+        if held is not None and held[0] == seen:
+            _RECENT[key] = held  # now the last used
+            return held[1]
+    rows = _read_file(Path(path), columns)  # may be newer than its facts: then it is read again next time
+    if rows is not None and facts.st_size <= _RECENT_BYTES:
+        with _RECENT_LOCK:
+            _RECENT[key] = (seen, rows)
+            while len(_RECENT) > _RECENT_FILES:
+                del _RECENT[next(iter(_RECENT))]
+    return rows
 
 
 def _write_atomically(path: Path, rows: pa.Table) -> None:

@@ -26,10 +26,16 @@ def test_only_the_first_rows_are_printed_and_that_is_said(fuzzy: Fuzzy) -> None:
     assert "11-28 13:00:00" not in result.output
 
 
-def test_an_interval_that_was_not_built_names_those_that_were(fuzzy: Fuzzy) -> None:
-    result = fuzzy("bars", "SPY", HALF_DAY, "--interval", "7m")
+def test_an_interval_that_no_stored_one_divides_names_those_that_are(fuzzy: Fuzzy) -> None:
+    result = fuzzy("bars", "SPY", HALF_DAY, "--interval", "90s")
     assert result.exit_code == 1
-    assert "7m time bars were not built; there are 1m, 5m, 1h, 1d" in result.stderr
+    assert "1m, 5m, 1h, 1d" in result.stderr
+
+
+def test_an_interval_that_was_not_built_is_made_of_one_that_was(fuzzy: Fuzzy) -> None:
+    result = fuzzy("bars", "SPY", HALF_DAY, "--interval", "7m")
+    assert result.exit_code == 0
+    assert "SPY 2025-11-28, 7m bars: 30 rows" in result.stdout  # 210 minutes
 
 
 def test_a_weekend_is_noted_and_the_friday_shown(fuzzy: Fuzzy) -> None:

@@ -67,7 +67,8 @@ def test_equal_prices_that_differ_in_their_last_bit_are_one_level_and_no_change(
 
 def test_price_levels_are_counted_once_however_often_and_far_apart_they_are_traded() -> None:
     assert at_prices(10.0, 10.1, 10.0, 10.2, 10.1).price_levels_count == 3
-    assert at_prices(1.0, 600_000.0, 1.0001, 600_000.0).price_levels_count == 3  # wider than 32 bits of units
+    # 4,294.967296 USD apart: equal in the last 32 bits of millionths.
+    assert at_prices(1.0, 4295.967296, 1.0001).price_levels_count == 3
 
 
 def test_without_trades_everything_but_the_counts_is_unknown() -> None:
