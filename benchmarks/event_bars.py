@@ -44,6 +44,7 @@ REMARKS = [
     "bars are not compared: it rounds the split sizes to whole shares.",
     "mlfinpy (its own environment: it needs NumPy 1): gives buyers' volume and dollars too, no vwap, though it follows "
     "from those; drops the ticks left over.",
+    "Peers of other environments have Python's garbage collector on, as their users do; here it is off while timing.",
     "All columns: from the enriched ticks of the whole day, as in the benchmark of time bars.",
 ]
 

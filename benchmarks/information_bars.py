@@ -45,7 +45,8 @@ REMARKS = [
     "ours, all columns: build_bars, every stored column of the series, from the ticks of the whole day.",
     f"mlfinpy (its own environment: it needs NumPy 1): timed on the first {MLFINPY_TICKS:,} ticks, its seconds scaled "
     "to all. Moving averages over 100 bars and 1,000 ticks, 50 to 5,000 expected ticks, 500 at first: our guards as "
-    "far as it has them. It gives buyers' volume and dollars too and no vwap.",
+    "far as it has them. It gives buyers' volume and dollars too and no vwap. Python's garbage collector is on in its "
+    "process, as its users have it.",
     "Bars are not compared, the rules differ: mlfinpy's threshold may fall to nothing or rise beyond reach, as the "
     "counts below tell; ours has a floor, a cap and a warm-up. Values of mlfinpy's bars are held against its ticks.",
 ]

@@ -24,7 +24,11 @@ from fuzzy_pipeline.settings import load_settings
 from fuzzy_pipeline.steps.workbench import workbench
 
 DATE = dt.date(2025, 11, 25)
-ASSETS = {"raw_ticks", "enriched_ticks", "time_bars", "day_metadata_phase1"}
+BARS = {
+    "time_bars", "tick_bars", "volume_bars", "dollar_bars", "imbalance_bars", "run_bars", "volatility_bars",
+    "range_bars", "renko_bars",
+}  # fmt: skip
+ASSETS = {"raw_ticks", "enriched_ticks", "day_metadata_phase1", *BARS}
 
 
 def materializations(key: str) -> dict[str, dg.AssetMaterialization]:
@@ -74,7 +78,8 @@ def test_one_date_through_all_assets(home: Path) -> None:
         assert event.metadata["failed"].value == 0
         assert event.metadata["data"].value == "simulated"
         assert "| AAA |" in str(event.metadata["by_symbol"].value)
-    assert "data:image/png;base64," in str(found["time_bars"].metadata["candlesticks"].value)
+    for asset in BARS:
+        assert "data:image/png;base64," in str(found[asset].metadata["candlesticks"].value), asset
     assert "price" in str(found["enriched_ticks"].metadata["preview"].value)
     assert (
         found["raw_ticks"].metadata["dagster/row_count"].value

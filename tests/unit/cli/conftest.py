@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,4 +40,7 @@ def fuzzy(empty: Fuzzy, simulated: Settings, monkeypatch: pytest.MonkeyPatch) ->
     """The command with the simulated store as its home."""
     monkeypatch.setenv("FUZZY_HOME", str(simulated.home))
     monkeypatch.setenv("FUZZY_SYMBOLS", ",".join(STORED))
+    # What it was built with: under other settings it would be stale.
+    monkeypatch.setenv("FUZZY_SIMULATOR__TICKS_PER_DAY", str(simulated.simulator.ticks_per_day))
+    monkeypatch.setenv("FUZZY_BARS__INTERVALS", json.dumps(simulated.bars.intervals))
     return empty

@@ -17,7 +17,7 @@ def test_a_good_home_is_described_and_ends_with_zero(fuzzy: Fuzzy) -> None:
     result = fuzzy("doctor")
     assert result.exit_code == 0
     assert "nothing is broken" in result.output
-    assert "simulated data, schema version 1; raw_ticks" in _line(result.output, "store")
+    assert "simulated data, schema version 2; raw_ticks" in _line(result.output, "store")
     assert "rows of 3 dates" in _line(result.output, "store")
     assert "simulated market" in _line(result.output, "source")
     assert "arcticdb" in _line(result.output, "packages")

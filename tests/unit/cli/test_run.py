@@ -78,7 +78,7 @@ def test_a_date_is_built_and_its_rows_are_shown(empty: Fuzzy, launcher: Launcher
     assert "2025-11-25 (Tuesday)" in result.stdout
     assert "SPY" in result.stdout
     assert "run 01234567: 1.0 s" in result.stdout
-    assert "2025-11-25 time_bars" in result.stderr  # its progress bar
+    assert "2025-11-25 bars " in result.stderr  # its progress bar
 
 
 def test_a_failed_symbol_ends_with_one_and_the_reason(empty: Fuzzy, launcher: Launcher) -> None:
