@@ -85,6 +85,11 @@ class StoreSettings(Section):
     map_size: str = Field(default="64GB", description="LMDB address space per library.")
     lock_timeout_s: float = Field(default=600.0, gt=0)
 
+    @field_validator("light_path", mode="before")
+    @classmethod
+    def _empty_path_follows_home(cls, value: object) -> object:
+        return None if value == "" else value
+
 
 class Settings(BaseSettings):
     """Everything a user may choose."""

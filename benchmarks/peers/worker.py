@@ -56,7 +56,7 @@ def _load(folder: Path, rows: int | None) -> dict[str, NDArray[Any]]:
 
 
 def _warm_then_timed(work: Callable[[], Any]) -> tuple[float, float]:
-    """Processor and clock seconds of the second of two runs; the garbage collector is on, as the peer's users have it."""
+    """Processor and clock seconds of the second of two runs; garbage is collected, as the peer's users have it."""
     gc.collect()
     work()
     cpu, wall = time.process_time(), time.perf_counter()

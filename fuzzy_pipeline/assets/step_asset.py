@@ -4,6 +4,7 @@ Belongs here: what every asset does alike: choose symbols, run the step, report,
 """
 
 import datetime as dt
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +16,10 @@ from fuzzy_pipeline.errors import SymbolDaysFailed
 from fuzzy_pipeline.resources.pipeline import EngineResource, SettingsResource
 from fuzzy_pipeline.resources.run_tags import check_same_settings, is_forced, tagged_symbols
 from fuzzy_pipeline.schema.tables import Table
+from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.steps.run_date import DateReport, run_date
 from fuzzy_pipeline.steps.step import Step
+from fuzzy_pipeline.stores.manifest import ManifestRow
 from fuzzy_pipeline.stores.store import Store
 
 STORED_CHECK = "every_symbol_stored"
@@ -82,7 +85,7 @@ def step_asset(
         selected = {key.to_user_string() for key in context.selected_asset_keys}
         tables = tuple(table for table in step.tables if table in selected)
         report = run_date(step, date, symbols, chosen, engine.open(), tables=tables, force=is_forced(context.run.tags))
-        described = {table: materialization_metadata(report, table, chosen, texts[table].picture) for table in tables}
+        described = {table: _described(context, report, table, chosen, texts[table].picture) for table in tables}
         if report.failed and is_last_of_run(context, selected):
             for table, metadata in described.items():
                 context.log_event(dg.AssetObservation(table, metadata=metadata, partition=context.partition_key))
@@ -93,6 +96,40 @@ def step_asset(
             yield dg.MaterializeResult(asset_key=table, metadata=metadata, check_results=results)
 
     return asset
+
+
+CONTENT = "content"
+"""Metadata entry: the hash of what is stored of the date, which pictures were drawn of."""
+
+
+def _described(
+    context: dg.AssetExecutionContext, report: DateReport, table: str, settings: Settings, picture: Picture | None
+) -> dict[str, Any]:
+    """Metadata of a table; pictures of content that was shown already are shown again instead of drawn anew."""
+    content = date_hash(report.rows(table))
+    shown = _shown_before(context, table, content)
+    metadata = materialization_metadata(report, table, settings, picture if shown is None else None)
+    return (
+        metadata | {CONTENT: content} | {name: value for name, value in (shown or {}).items() if name not in metadata}
+    )
+
+
+def date_hash(rows: Sequence[ManifestRow]) -> str:
+    """One hash of what is stored of a date: equal when every symbol's content is."""
+    text = ",".join(sorted(f"{row.symbol}={row.content_hash}" for row in rows))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _shown_before(context: dg.AssetExecutionContext, table: str, content: str) -> Mapping[str, Any] | None:
+    """Metadata of the partition's latest materialization when it was of this content, else None."""
+    filter_ = dg.AssetRecordsFilter(dg.AssetKey(table), asset_partitions=[context.partition_key])
+    records = context.instance.fetch_materializations(filter_, limit=1).records
+    event = records[0].asset_materialization if records else None
+    if event is None or event.metadata.get(CONTENT) != dg.MetadataValue.text(content):
+        return None
+    pictures = {name: value for name, value in event.metadata.items() if isinstance(value, dg.MarkdownMetadataValue)}
+    pictures.pop("failures", None)  # whoever failed then is stored now, or fails again
+    return pictures
 
 
 def _date_before(step: Step, table: str) -> list[dg.AssetDep]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fuzzy_pipeline.bar_settings import BarSettings, FamilyName
 from fuzzy_pipeline.bars.aggregate import aggregate
-from fuzzy_pipeline.bars.cutting import BarEnds, SeriesState, SessionSpan, joined, session_ends
+from fuzzy_pipeline.bars.cutting import BarEnds, SeriesState, SessionSpan, session_ends
 from fuzzy_pipeline.bars.registry import FAMILIES
 from fuzzy_pipeline.bars.series import Bars, as_declared, join_sessions
 from fuzzy_pipeline.bars.session_ticks import SessionTicks, session_ticks
@@ -119,7 +119,6 @@ def assemble(
         The stored columns of ``schema.BAR_COLUMNS``.
     """
     bounds = [_bounds(ticks, one) for one in series]
-    every = joined(series)
     columns = aggregate(
         ticks,
         [one.ends for one in series],
@@ -131,14 +130,24 @@ def assemble(
             if one.brick_open is not None and one.brick_close is not None
         },
     )
-    index = np.concatenate([np.arange(len(one)) for one in series])
-    found = as_declared({**columns, **every.closing, "bar_index": index})
+    found = as_declared({**columns, **_closing(ticks, series)})
     row = 0
     for number, one in enumerate(series):
         if one.carries_close:
             carry_close(found, slice(row, row + len(one)), closes[number] if closes else np.nan)
         row += len(one)
     return found
+
+
+def _closing(ticks: SessionTicks, series: Sequence[BarEnds]) -> dict[str, NDArray[Any]]:
+    """``bar_index`` and how the bars closed, series one below the other."""
+    parts = {name: [one.closing[name] for one in series] for name in series[0].closing}
+    parts["bar_index"] = [np.arange(len(one), dtype=np.uint32) for one in series]
+    rows = sum(len(one) for one in series)
+    return {
+        name: np.concatenate(arrays, out=ticks.buffer(f"bars, {name}", arrays[0].dtype.str, rows))
+        for name, arrays in parts.items()
+    }
 
 
 def _bounds(ticks: SessionTicks, one: BarEnds) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -85,10 +85,14 @@ def closing_columns(bars: int, **given: Any) -> dict[str, NDArray[Any]]:
     unknown = given.keys() - _CLOSING.keys()
     if unknown:
         raise KeyError(f"no closing columns: {sorted(unknown)}")
-    return {
-        name: np.broadcast_to(np.asarray(given.get(name, default)), bars).astype(dtype)
-        for name, (dtype, default) in _CLOSING.items()
-    }
+    columns = {}
+    for name, (dtype, default) in _CLOSING.items():
+        value = given.get(name, default)
+        if isinstance(value, np.ndarray):
+            columns[name] = value.astype(dtype, copy=False)
+        else:
+            columns[name] = np.full(bars, value, dtype=dtype)
+    return columns
 
 
 def reached_threshold(ends: NDArray[np.int64], reached: NDArray[np.float64], threshold: float, **given: Any) -> BarEnds:

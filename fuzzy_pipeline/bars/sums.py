@@ -44,6 +44,9 @@ _REAL_ADDED_UNTIL = OPEN
 FEW_TICKS = 6
 """Series with fewer ticks a bar than this are summed apart."""
 
+LONG_BAR_ATOMS = 8
+"""Series with at least so many atoms a bar are merged from longer atoms: the pieces between their own ends."""
+
 BLOCK_BARS = 4096
 """Bars of such a series summed at a time: a megabyte."""
 
@@ -313,18 +316,33 @@ def sums_by_series(ticks: SessionTicks, series: Sequence[NDArray[np.int64]]) -> 
     if len(series) == 1 and len(cuts) == len(series[0]):
         yield 0, 0, atoms
         return
+    long = [n for n in coarse if len(series[n]) * LONG_BAR_ATOMS <= len(cuts)]
+    long_cuts, long_atoms = cuts, atoms
+    if len(long) > 1:
+        long_cuts = _union(len(ticks), [series[n] for n in long])
+        long_atoms = _room(ticks, "long atoms", len(long_cuts))
+        _merge_pieces(cuts, atoms, long_cuts, long_atoms)
     room = _room(ticks, "bars", sum(len(series[n]) for n in coarse))
     kept: dict[int, BarSums] = {}
     row = 0
     for number in coarse:
         ends, own = series[number], room.of_rows(slice(row, row + len(series[number])))
         base = _coarsest_base(series, number, kept)
-        pieces, found = (cuts, atoms) if base is None else (series[base], kept[base])
-        # A bar without ticks ends where the one before ended: it merges no piece.
-        last = np.searchsorted(pieces, ends, side="right")
-        _merge(bar_starts(last), last, found.counts, found.reals, own.counts, own.reals)
+        if base is not None:
+            _merge_pieces(series[base], kept[base], ends, own)
+        elif number in long:
+            _merge_pieces(long_cuts, long_atoms, ends, own)
+        else:
+            _merge_pieces(cuts, atoms, ends, own)
         kept[number], row = own, row + len(ends)
         yield number, 0, own
+
+
+def _merge_pieces(pieces: NDArray[np.int64], found: BarSums, ends: NDArray[np.int64], into: BarSums) -> None:
+    """Merge pieces that end at ``pieces`` into bars that end at ``ends``, which are among them."""
+    # A bar without ticks ends where the one before ended: it merges no piece.
+    last = np.searchsorted(pieces, ends, side="right")
+    _merge(bar_starts(last), last, found.counts, found.reals, into.counts, into.reals)
 
 
 def _sum_in_blocks(ticks: SessionTicks, ends: NDArray[np.int64]) -> Iterator[tuple[int, BarSums]]:
