@@ -12,6 +12,8 @@ NAMES = (
     "information_bars",
     "all_bars",
     "bars_scaling",
+    "reading",
+    "rankings",
     "lee_ready",
     "iqfeed_decode",
     "whole_way",
