@@ -13,6 +13,7 @@ NAMES = (
     "all_bars",
     "bars_scaling",
     "reading",
+    "day_metadata",
     "rankings",
     "lee_ready",
     "iqfeed_decode",

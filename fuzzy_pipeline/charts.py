@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -139,6 +139,67 @@ def bar_lengths_png(lengths: Mapping[str, NDArray[Any]], title: str) -> bytes:
         axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_ylabel("ticks per bar", fontsize=8)
     axes.tick_params(axis="x", rotation=25 if len("".join(found)) > 60 else 0)
+    return _png(figure)
+
+
+def intraday_png(
+    labels: Sequence[str], volume_share: NDArray[np.float64], spread: NDArray[np.float64], title: str
+) -> bytes:
+    """Share of volume as columns and mean spread as a line over the parts of a session, 720 × 340 pixels.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        One per part.
+    volume_share : float64[n]
+        [1] NaN is left out.
+    spread : float64[n]
+        [USD] NaN leaves a gap; without any spread there is no line.
+    title : str
+
+    Returns
+    -------
+    bytes
+        A PNG file.
+    """
+    figure, axes = _figure(title)
+    place = np.arange(len(labels))
+    axes.bar(place, 100 * np.nan_to_num(volume_share), color=_UP, alpha=0.45, width=0.7)
+    axes.set_xticks(place, list(labels))
+    axes.set_ylabel("% of volume", fontsize=8)
+    if not np.isnan(spread).all():
+        right = axes.twinx()
+        right.plot(place, spread, color=_INK, marker="o", markersize=4, linewidth=1.2, label="mean spread")
+        right.set_ylim(0, 1.25 * float(np.nanmax(spread)) or 1)  # locked quotes alone have a spread of 0
+        right.set_ylabel("USD", fontsize=8)
+        right.tick_params(labelsize=7)
+        right.spines["top"].set_visible(False)
+        right.legend(loc="best", fontsize=7, frameon=False)
+    return _png(figure)
+
+
+def shares_png(shares: Mapping[str, float], title: str) -> bytes:
+    """Shares of a whole as horizontal bars with their names, in the order given from the top, 720 × 340 pixels.
+
+    Parameters
+    ----------
+    shares : mapping of float
+        Share by name. [1]
+    title : str
+
+    Returns
+    -------
+    bytes
+        A PNG file.
+    """
+    figure, axes = _figure(title)
+    names, values = list(shares), [100 * share for share in shares.values()]
+    drawn = axes.barh(np.arange(len(names)), values, color=_UP, alpha=0.6)
+    axes.bar_label(drawn, labels=[f"{value:.1f} %" for value in values], fontsize=7, padding=3, color=_INK)
+    axes.set_yticks(np.arange(len(names)), [name.replace("_", " ") for name in names])
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1.12 * max(values, default=1))
+    axes.set_xlabel("%", fontsize=8)
     return _png(figure)
 
 

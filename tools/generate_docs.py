@@ -280,12 +280,20 @@ def day_metadata_page() -> str:
     shown: set[type[BaseModel]] = set()
     for record in records_of_day():
         parts.append(group_section(record, record.__name__, "##"))
-        for name, field in record.model_fields.items():
-            for inner in nested_models(field.annotation):
-                if inner not in shown:
-                    shown.add(inner)
-                    parts.append(group_section(inner, name, "###"))
+        parts.extend(inner_sections(record, "###", shown))
+    versions: list[list[object]] = [[number, text] for number, text in day_metadata.METADATA_VERSIONS.items()]
+    parts.append(f"## Versions\n\n{table(['version', 'what it brought'], versions)}")
     return "\n\n".join(parts) + "\n"
+
+
+def inner_sections(model: type[BaseModel], level: str, shown: set[type[BaseModel]]) -> Iterator[str]:
+    """The groups inside a record or group, each once and followed by those inside it."""
+    for name, field in model.model_fields.items():
+        for inner in nested_models(field.annotation):
+            if inner not in shown:
+                shown.add(inner)
+                yield group_section(inner, name, level)
+                yield from inner_sections(inner, f"{level}#", shown)
 
 
 # -- settings --------------------------------------------------------------------

@@ -8,11 +8,14 @@ from typing import Any
 
 import dagster as dg
 import numpy as np
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from fuzzy_pipeline.bars.registry import FAMILIES
 from fuzzy_pipeline.bars.series import Bars
-from fuzzy_pipeline.charts import bar_lengths_png, bars_over_ticks_png, candlestick_png
+from fuzzy_pipeline.charts import bar_lengths_png, bars_over_ticks_png, candlestick_png, intraday_png, shares_png
+from fuzzy_pipeline.schema.day_metadata import METADATA_VERSION, DayMetadataPhase1
+from fuzzy_pipeline.schema.records import from_table
 from fuzzy_pipeline.schema.tables import ENRICHED_TICKS, Table, arrow_type
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.steps.run_date import DateReport
@@ -166,12 +169,52 @@ def _bar_lengths(bars: Bars) -> str:
 
 
 def day_table(store: Store, report: DateReport, table: str) -> dict[str, Any]:
-    """Basic statistics of every symbol of the date."""
+    """What every symbol's day was, and pictures of the busiest one's hours and venues."""
     stored = store.light.read(table, dates=[report.date])
-    records = stored.to_pylist() if stored is not None else []
-    names = ["total_ticks", "price_open", "price_high", "price_low", "price_close", "vwap", "volume_total"]
-    lines = [[record["symbol"], *(_short(record["basic_stats"][name]) for name in names)] for record in records]
-    return {"basic_stats": dg.MetadataValue.md(markdown_table(["symbol", *names], lines))}
+    kept = stored.filter(pc.equal(stored["metadata_version"], METADATA_VERSION)) if stored is not None else None
+    records = {record.symbol: record for record in from_table(kept, DayMetadataPhase1)}
+    header = [
+        "symbol", "ticks", "close", "change", "volume", "realised volatility", "median spread [bps]", "buy / sell",
+        "off exchange", "liquidity score", "silent minutes", "quality",
+    ]  # fmt: skip
+    lines = [
+        [
+            record.symbol,
+            *(
+                "" if value is None else _short(value)
+                for value in (
+                    record.basic_stats.total_ticks,
+                    record.basic_stats.price_close,
+                    record.basic_stats.price_change_pct,
+                    record.basic_stats.volume_total,
+                    record.basic_stats.realised_volatility,
+                    record.spread_stats.median_bps,
+                    record.trade_classification.buy_sell_ratio,
+                    record.venue_analysis.off_exchange_share,
+                    record.liquidity_profile.liquidity_score,
+                    record.data_quality.silent_minutes,
+                    record.data_quality.data_quality_level,
+                )
+            ),
+        ]
+        for record in records.values()
+    ]
+    found: dict[str, Any] = {"days": dg.MetadataValue.md(markdown_table(header, lines))}
+    row = busiest(report, table)
+    if row.symbol not in records:
+        return found
+    buckets, venues = records[row.symbol].intraday_evolution, records[row.symbol].venue_analysis.venues
+    hours = intraday_png(
+        [f"{bucket.start:%H:%M}" for bucket in buckets],
+        np.array([bucket.volume_pct for bucket in buckets], dtype=np.float64),
+        np.array([bucket.spread for bucket in buckets], dtype=np.float64),
+        f"{row.symbol} {row.date} ({row.kind}), volume and mean spread by hour",
+    )
+    shares = shares_png(
+        {venue.exchange: venue.volume_share for venue in venues},
+        f"{row.symbol} {row.date} ({row.kind}), share of volume by venue",
+    )
+    return found | {"hours": picture(hours), "venues": picture(shares)}
 
 
 def _short(value: Any) -> str:

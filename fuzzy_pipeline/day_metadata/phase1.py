@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 import time
 from typing import Any
 
@@ -11,15 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fuzzy_pipeline.bars.build import assemble
-from fuzzy_pipeline.bars.session_ticks import SessionTicks, session_ticks
+from fuzzy_pipeline.bars.session_ticks import TICK_COLUMNS, SessionTicks, session_ticks
 from fuzzy_pipeline.bars.time_bars import time_bar_ends
 from fuzzy_pipeline.buffers import BufferPool
-from fuzzy_pipeline.schema.arrays import Arrays
+from fuzzy_pipeline.day_metadata import session_groups
+from fuzzy_pipeline.day_metadata.data_quality import QUALITY_COLUMNS, data_quality
+from fuzzy_pipeline.day_metadata.fields import instant, known_instant, number
+from fuzzy_pipeline.day_metadata.null_reasons import null_reasons
+from fuzzy_pipeline.microstructure.noise import realised_volatility
+from fuzzy_pipeline.schema.arrays import Arrays, take
 from fuzzy_pipeline.schema.day_metadata import BasicStats, DayMetadataPhase1, IntradayBucket
-from fuzzy_pipeline.trading_calendar import EASTERN, now_eastern
+from fuzzy_pipeline.trading_calendar import now_eastern
 
-_NO_TICK = "no counted tick in the regular session"
-_NO_PRICE = "no price-setting tick in the regular session"
+PHASE1_COLUMNS = tuple(dict.fromkeys((*TICK_COLUMNS, "exchange", *QUALITY_COLUMNS)))
+"""The enriched columns phase 1 needs: what a reader has to load."""
+
+_INTERVALS = ("1m", "5m", "1h", "1d")
+"""Finest first: the coarser are merged from the finer."""
 
 
 def day_metadata_phase1(
@@ -30,7 +37,7 @@ def day_metadata_phase1(
     Parameters
     ----------
     ticks : Arrays
-        Enriched ticks in time order, at least ``session_ticks.TICK_COLUMNS``.
+        Enriched ticks in time order, at least ``PHASE1_COLUMNS``.
     symbol, trading_date
         The key of the record.
     pool : BufferPool, optional
@@ -43,56 +50,79 @@ def day_metadata_phase1(
     """
     started = time.perf_counter()
     session = session_ticks(ticks, trading_date, "regular", pool=pool)
-    day = _one_interval(session, "1d")
-    stats = basic_stats(day)
-    return DayMetadataPhase1(
+    bars = session_bars(session)
+    record = DayMetadataPhase1(
         symbol=symbol,
         date=trading_date,
         computed_at=now_eastern(),
-        computation_time_ms=(time.perf_counter() - started) * 1000,
-        basic_stats=stats,
-        intraday_evolution=intraday_evolution(session),
-        null_reasons=_null_reasons(stats),
+        computation_time_ms=0.0,
+        basic_stats=basic_stats(bars),
+        spread_stats=session_groups.spread_stats(session),
+        trade_classification=session_groups.trade_classification(session),
+        liquidity_profile=session_groups.liquidity_profile(session, bars["1d"]["liquidity_score"][0]),
+        execution_quality=session_groups.execution_quality(session),
+        intraday_evolution=intraday_evolution(bars),
+        venue_analysis=session_groups.venue_analysis(session),
+        data_quality=data_quality(ticks, trading_date),
+        null_reasons={},
     )
+    reasons = null_reasons(record)
+    milliseconds = (time.perf_counter() - started) * 1000
+    return record.model_copy(update={"null_reasons": reasons, "computation_time_ms": milliseconds})
 
 
-def basic_stats(day: Arrays) -> BasicStats:
-    """Basic statistics from the session's one-day bar (columns of ``schema.BAR_COLUMNS``, one row)."""
-    first, last = _instant(day["first_tick_time"][0]), _instant(day["last_tick_time"][0])
+def session_bars(session: SessionTicks) -> dict[str, dict[str, NDArray[Any]]]:
+    """Time bars of the session by interval, windows without ticks among them, from one pass."""
+    series = [time_bar_ends(session, interval, fill="null") for interval in _INTERVALS]
+    columns = assemble(session, series)
+    stops = np.cumsum([len(one) for one in series]).tolist()
+    return {
+        interval: take(columns, slice(stop - len(one), stop))
+        for interval, one, stop in zip(_INTERVALS, series, stops, strict=True)
+    }
+
+
+def basic_stats(bars: dict[str, dict[str, NDArray[Any]]]) -> BasicStats:
+    """Basic statistics from the session's one-day and 5-minute bars (``session_bars``)."""
+    day = bars["1d"]
+    first, last = instant(day["first_tick_time"][0]), instant(day["last_tick_time"][0])
     seconds = (last - first).total_seconds() if first and last else 0.0
     ticks = int(day["tick_count"][0])
+    # From the open on: the first return is that of the first five minutes.
+    closes = np.concatenate([day["open"], bars["5m"]["close"]])
+    has_returns = int(day["qualified_tick_count"][0]) > 1
     return BasicStats(
         total_ticks=ticks,
         first_tick_time=first,
         last_tick_time=last,
-        price_open=_number(day["open"][0]),
-        price_high=_number(day["high"][0]),
-        price_low=_number(day["low"][0]),
-        price_close=_number(day["close"][0]),
+        price_open=number(day["open"][0]),
+        price_high=number(day["high"][0]),
+        price_low=number(day["low"][0]),
+        price_close=number(day["close"][0]),
         volume_total=int(day["volume"][0]),
-        vwap=_number(day["vwap"][0]),
+        vwap=number(day["vwap"][0]),
         dollar_volume=float(day["dollar_volume"][0]),
-        price_range=_number(day["range"][0]),
-        price_change=_number(day["change"][0]),
-        price_change_pct=_number(day["change_pct"][0]),
+        price_range=number(day["range"][0]),
+        price_change=number(day["change"][0]),
+        price_change_pct=number(day["change_pct"][0]),
+        realised_volatility=realised_volatility(closes) if has_returns else None,
         trading_hours=seconds / 3600 if ticks else None,
         avg_tick_rate=ticks / seconds if seconds else None,
     )
 
 
-def intraday_evolution(session: SessionTicks) -> list[IntradayBucket]:
+def intraday_evolution(bars: dict[str, dict[str, NDArray[Any]]]) -> list[IntradayBucket]:
     """Hourly buckets of the session, counted from the open; hours without ticks have a bucket too."""
-    hours = _one_interval(session, "1h")
-    minutes = _one_interval(session, "1m")
+    hours, minutes = bars["1h"], bars["1m"]
     total = int(hours["volume"].sum())
     hour_of_minute = np.searchsorted(hours["bar_start"], minutes["bar_start"], side="right") - 1
     return [
         IntradayBucket(
-            start=_known_instant(hours["bar_start"][row]),
-            end=_known_instant(hours["timestamp"][row]),
-            spread=_number(hours["avg_spread"][row]),
+            start=_bound(hours["bar_start"][row]),
+            end=_bound(hours["timestamp"][row]),
+            spread=number(hours["avg_spread"][row]),
             volume_pct=int(hours["volume"][row]) / total if total else None,
-            volatility=_realised_volatility(minutes["close"][hour_of_minute == row]),
+            volatility=number(realised_volatility(minutes["close"][hour_of_minute == row])),
             trade_count=int(hours["tick_count"][row]),
             buy_sell_ratio=(
                 int(hours["buy_volume"][row]) / int(hours["sell_volume"][row]) if hours["sell_volume"][row] else None
@@ -102,35 +132,5 @@ def intraday_evolution(session: SessionTicks) -> list[IntradayBucket]:
     ]
 
 
-def _one_interval(session: SessionTicks, interval: str) -> dict[str, NDArray[Any]]:
-    return assemble(session, [time_bar_ends(session, interval, fill="null")])
-
-
-def _realised_volatility(close: NDArray[np.float64]) -> float | None:
-    """Square root of the sum of squared log returns of successive known prices; None under two prices."""
-    known = close[~np.isnan(close)]
-    return math.sqrt(float(np.sum(np.diff(np.log(known)) ** 2))) if len(known) > 1 else None
-
-
-def _null_reasons(stats: BasicStats) -> dict[str, str]:
-    nulls = [name for name in BasicStats.model_fields if getattr(stats, name) is None]
-    reason = _NO_PRICE if stats.total_ticks else _NO_TICK
-    one_instant = "all ticks share one instant"
-    return {
-        f"basic_stats.{name}": one_instant if name == "avg_tick_rate" and stats.total_ticks else reason
-        for name in nulls
-    }
-
-
-def _number(value: Any) -> float | None:
-    return None if math.isnan(value) else float(value)
-
-
-def _instant(value: np.datetime64) -> dt.datetime | None:
-    return None if np.isnat(value) else _known_instant(value)
-
-
-def _known_instant(value: np.datetime64) -> dt.datetime:
-    """Eastern datetime of a UTC instant, cut to microseconds."""
-    microseconds = int(value.astype("datetime64[us]").astype(np.int64))
-    return (dt.datetime.fromtimestamp(0, dt.UTC) + dt.timedelta(microseconds=microseconds)).astimezone(EASTERN)
+def _bound(value: np.datetime64) -> dt.datetime:
+    return known_instant(int(value.astype("datetime64[ns]").astype(np.int64)))

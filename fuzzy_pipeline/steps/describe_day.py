@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from fuzzy_pipeline.bars.session_ticks import TICK_COLUMNS
-from fuzzy_pipeline.day_metadata.phase1 import day_metadata_phase1
+from fuzzy_pipeline.day_metadata.phase1 import PHASE1_COLUMNS, day_metadata_phase1
 from fuzzy_pipeline.schema.day_metadata import METADATA_VERSION, PHASE1_TABLE, DayMetadataPhase1
 from fuzzy_pipeline.schema.records import to_table
 from fuzzy_pipeline.schema.tables import ENRICHED_TICKS
@@ -38,7 +37,7 @@ class DayMetadataPhase1Step:
         """Read enriched ticks and compute the record; the caller stores it."""
         started = time.perf_counter()
         symbol, date = work.symbol, work.date
-        stored = bench.store.read(ENRICHED_TICKS, symbol, date, columns=TICK_COLUMNS, version=work.input.version)
+        stored = bench.store.read(ENRICHED_TICKS, symbol, date, columns=PHASE1_COLUMNS, version=work.input.version)
         record = to_table([day_metadata_phase1(stored.arrays, symbol, date, pool=bench.pool)], DayMetadataPhase1)
         row = derived_row(
             self,

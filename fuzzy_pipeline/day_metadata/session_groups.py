@@ -1,0 +1,65 @@
+"""Groups of phase 1 that are one measure of the session's ticks each."""
+
+from __future__ import annotations
+
+from fuzzy_pipeline.bars.session_ticks import SessionTicks
+from fuzzy_pipeline.day_metadata.fields import filled, number
+from fuzzy_pipeline.microstructure.execution_quality import execution_quality as measure_execution
+from fuzzy_pipeline.microstructure.liquidity import liquidity_profile as measure_liquidity
+from fuzzy_pipeline.microstructure.spreads import quoted_spread
+from fuzzy_pipeline.microstructure.trade_flow import trade_flow
+from fuzzy_pipeline.microstructure.venues import venue_analysis as measure_venues
+from fuzzy_pipeline.schema.day_metadata import (
+    ExecutionQuality,
+    LiquidityProfile,
+    SpreadStats,
+    TradeClassification,
+    VenueAnalysis,
+    VenueShare,
+)
+
+
+def spread_stats(session: SessionTicks) -> SpreadStats:
+    """Distribution of the quoted spread."""
+    measured = quoted_spread(session.column("bid"), session.column("ask"))
+    return filled(SpreadStats, measured, quoted_ticks=measured.n)
+
+
+def trade_classification(session: SessionTicks) -> TradeClassification:
+    """Counts and volumes by side."""
+    measured = trade_flow(session.column("price"), session.column("size"), session.column("trade_sign"))
+    return filled(TradeClassification, measured)
+
+
+def liquidity_profile(session: SessionTicks, liquidity_score: float) -> LiquidityProfile:
+    """Sizes, rates and price steps; the score is that of the session's one-day bar."""
+    measured = measure_liquidity(
+        session.timestamp,
+        session.column("price"),
+        session.column("size"),
+        session.column("bid"),
+        session.column("ask"),
+        (session.end_ns - session.start_ns) / 1e9,
+    )
+    return filled(LiquidityProfile, measured, liquidity_score=number(liquidity_score))
+
+
+def execution_quality(session: SessionTicks) -> ExecutionQuality:
+    """Where trades lie in their quotes."""
+    measured = measure_execution(
+        session.column("price"),
+        session.column("size"),
+        session.column("bid"),
+        session.column("ask"),
+        session.column("is_odd_lot"),
+    )
+    return filled(ExecutionQuality, measured, open_quote_ticks=measured.n_open_quote)
+
+
+def venue_analysis(session: SessionTicks) -> VenueAnalysis:
+    """Where the volume went."""
+    measured = measure_venues(
+        session.column("exchange"), session.column("size"), session.column("bid"), session.column("ask")
+    )
+    venues = [filled(VenueShare, venue, exchange=venue.exchange.name) for venue in measured.venues]
+    return filled(VenueAnalysis, measured, venues=venues)
