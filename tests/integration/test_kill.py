@@ -70,7 +70,7 @@ def stored_hash(store: Store, name: str, symbol: str) -> str:
     table = HEAVY[name]
     names = table.names if name == RAW_TICKS.name else [column.name for column in table.stored]
     found = store.read(table, symbol, DATE, columns=names)
-    context = {part: found.metadata[part] for part in ("ranges", "state") if part in found.metadata}
+    context = {part: found.metadata[part] for part in ("ranges", "sessions", "state") if part in found.metadata}
     return content_hash(found.arrays, names, context or None)
 
 
