@@ -1,4 +1,4 @@
-"""Pictures: candlesticks as PNG for the web UI, and lines in the terminal.
+"""Pictures: PNG files for the web UI and the docs, and lines in the terminal.
 
 Belongs here: drawing arrays. What is drawn is chosen by the caller.
 """

@@ -152,7 +152,7 @@ class ProcessEngine:
     def _new_pool(workers: int) -> ProcessPoolExecutor:
         context = multiprocessing.get_context("spawn")
         cores = _cores()
-        if not 1 < workers <= len(cores):
+        if not 1 < workers == len(cores):  # with cores to spare, a second run may want them
             return ProcessPoolExecutor(workers, mp_context=context)
         free = context.SimpleQueue()
         for core in cores[:workers]:

@@ -317,6 +317,18 @@ def setting_row(variable: str, field: FieldInfo) -> list[object]:
     return [code(variable), shown, default_of(field), limits(field), (field.description or "").replace("``", "`")]
 
 
+def section_rows(variable: str, section: type[Section]) -> list[list[object]]:
+    """A row for every variable of a section, its inner sections included."""
+    rows: list[list[object]] = []
+    for name, field in section.model_fields.items():
+        inner = f"{variable}__{name.upper()}"
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            rows += section_rows(inner, field.annotation)
+        else:
+            rows.append(setting_row(inner, field))
+    return rows
+
+
 def settings_page() -> str:
     """Every variable with type, default and limits."""
     header = ["variable", "type", "default", "limits", "meaning"]
@@ -325,10 +337,7 @@ def settings_page() -> str:
     for name, field in Settings.model_fields.items():
         variable = f"{PREFIX}{name.upper()}"
         if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            rows = [
-                setting_row(f"{variable}__{inner.upper()}", inner_field)
-                for inner, inner_field in field.annotation.model_fields.items()
-            ]
+            rows = section_rows(variable, field.annotation)
             sections.append(f"## {name}\n\n{paragraph(field.annotation)}\n\n{table(header, rows)}")
         else:
             plain.append(setting_row(variable, field))

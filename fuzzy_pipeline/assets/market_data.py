@@ -86,7 +86,7 @@ def market_data_assets(partitions: dg.TimeWindowPartitionsDefinition, settings: 
             ingest,
             partitions,
             group="ticks",
-            texts={RAW_TICKS.name: AssetText(RAW_TICKS_TEXT, arctic, RAW_TICKS, ingest_tables)},
+            texts={RAW_TICKS.name: AssetText(RAW_TICKS_TEXT, arctic, RAW_TICKS, ingest_tables, is_of_content=False)},
         ),
         step_asset(
             enrich,

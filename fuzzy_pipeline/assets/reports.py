@@ -49,23 +49,23 @@ def materialization_metadata(
     picture: Callable[[Store, DateReport, str], Mapping[str, Any]] | None,
 ) -> dict[str, Any]:
     """Metadata of one asset and date: rows, symbols, seconds, rates, a table by symbol, and pictures."""
-    rows, computed = report.rows(table), report.computed(table)
+    rows, computed, failed = report.rows(table), report.computed(table), report.failed_in(table)
     metadata: dict[str, Any] = {
         "dagster/row_count": sum(row.rows for row in rows),
         "symbols": len(rows),
         "computed": len(computed),
         "unchanged": len(rows) - len(computed),
-        "failed": len(report.failed),
+        "failed": len(failed),
         "seconds": round(report.seconds, 3),
         "ticks_per_second": round(sum(row.rows_in for row in computed) / report.seconds) if report.seconds else 0,
         "data": rows[0].kind if rows else "none",
         "by_symbol": dg.MetadataValue.md(_by_symbol(rows)),
     }
-    if report.failed:
+    if failed:
         metadata["failures"] = dg.MetadataValue.md(
             markdown_table(
                 ["symbol", "error", "reason"],
-                [[symbol, failure.error_type, failure.reason] for symbol, failure in report.failed.items()],
+                [[symbol, failure.error_type, failure.reason] for symbol, failure in failed.items()],
             )
         )
     if rows and picture is not None:

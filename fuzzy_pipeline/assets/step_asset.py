@@ -36,6 +36,8 @@ class AssetText:
     kinds: frozenset[str]
     table: Table | None = None
     picture: Picture | None = None
+    is_of_content: bool = True
+    """Whether equal content gives equal pictures, which are then not drawn again."""
 
 
 def step_asset(
@@ -85,7 +87,7 @@ def step_asset(
         selected = {key.to_user_string() for key in context.selected_asset_keys}
         tables = tuple(table for table in step.tables if table in selected)
         report = run_date(step, date, symbols, chosen, engine.open(), tables=tables, force=is_forced(context.run.tags))
-        described = {table: _described(context, report, table, chosen, texts[table].picture) for table in tables}
+        described = {table: _described(context, report, table, chosen, texts[table]) for table in tables}
         if report.failed and is_last_of_run(context, selected):
             for table, metadata in described.items():
                 context.log_event(dg.AssetObservation(table, metadata=metadata, partition=context.partition_key))
@@ -103,12 +105,12 @@ CONTENT = "content"
 
 
 def _described(
-    context: dg.AssetExecutionContext, report: DateReport, table: str, settings: Settings, picture: Picture | None
+    context: dg.AssetExecutionContext, report: DateReport, table: str, settings: Settings, text: AssetText
 ) -> dict[str, Any]:
     """Metadata of a table; pictures of content that was shown already are shown again instead of drawn anew."""
     content = date_hash(report.rows(table))
-    shown = _shown_before(context, table, content)
-    metadata = materialization_metadata(report, table, settings, picture if shown is None else None)
+    shown = _shown_before(context, table, content) if text.is_of_content else None
+    metadata = materialization_metadata(report, table, settings, text.picture if shown is None else None)
     return (
         metadata | {CONTENT: content} | {name: value for name, value in (shown or {}).items() if name not in metadata}
     )
@@ -149,12 +151,13 @@ def is_last_of_run(context: dg.AssetExecutionContext, tables: Set[str]) -> bool:
 
 def stored_check(report: DateReport, table: str) -> dg.AssetCheckResult:
     """Result of ``every_symbol_stored``: an error that names the failed symbols, but stops nothing downstream."""
+    failed = report.failed_in(table)
     return dg.AssetCheckResult(
         check_name=STORED_CHECK,
         asset_key=table,
-        passed=not report.failed,
+        passed=not failed,
         severity=dg.AssetCheckSeverity.ERROR,
-        metadata={symbol: f"{failure.error_type}: {failure.reason}" for symbol, failure in report.failed.items()},
+        metadata={symbol: f"{failure.error_type}: {failure.reason}" for symbol, failure in failed.items()},
     )
 
 

@@ -211,12 +211,12 @@ class BarFamily:
 
 
 def joined(parts: Sequence[BarEnds]) -> BarEnds:
-    """Bars one below the other: of one series from several calls, or of several series.
+    """Bars of one series from several calls, one below the other.
 
     Parameters
     ----------
     parts : sequence of BarEnds
-        In order; of one series, optional arrays must be set in all or none and ends be counted from one origin.
+        In order; optional arrays must be set in all or none, and ends be counted from one origin.
 
     Returns
     -------

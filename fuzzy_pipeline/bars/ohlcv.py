@@ -1,4 +1,4 @@
-"""Prices and volume of bars from bar ends alone: for a quick chart, where the other columns are not wanted.
+"""Prices and volume of bars from plain arrays: for research code that has prices, sizes and bar ends, and no store.
 
 Belongs here: the short aggregation. Stored bars come from ``aggregate``, which gives the same values.
 """

@@ -57,6 +57,17 @@ def as_declared(columns: Arrays) -> dict[str, NDArray[Any]]:
     }
 
 
+def no_bars() -> dict[str, NDArray[Any]]:
+    """The columns of no bars.
+
+    Returns
+    -------
+    dict of arrays
+        Every stored column of ``schema.BAR_COLUMNS``, empty.
+    """
+    return {column.name: np.zeros(0, dtype=column.dtype) for column in BAR_COLUMNS if not column.from_key}
+
+
 def join_sessions(parts: Sequence[Bars]) -> Bars:
     """One set of bars from those of each session, bar_index running on through the date.
 

@@ -16,9 +16,13 @@ from fuzzy_pipeline.bar_settings import BarSettings, FamilyName, SessionName
 from fuzzy_pipeline.bars.build import assemble
 from fuzzy_pipeline.bars.cutting import BarEnds, SeriesState, SessionSpan, closing_columns, joined
 from fuzzy_pipeline.bars.registry import FAMILIES
+from fuzzy_pipeline.bars.series import no_bars
 from fuzzy_pipeline.bars.session_ticks import TICK_COLUMNS, SessionTicks, session_bounds_ns, session_ticks
 from fuzzy_pipeline.buffers import BufferPool
 from fuzzy_pipeline.schema.arrays import Arrays, concatenate, length, take
+from fuzzy_pipeline.schema.tables import ENRICHED_TICKS
+
+_NO_TICKS: Arrays = {name: np.zeros(0, dtype=ENRICHED_TICKS.column(name).dtype) for name in TICK_COLUMNS}
 
 
 class BarStream:
@@ -63,10 +67,9 @@ class BarStream:
         span = SessionSpan(session, *session_bounds_ns(session, trading_date))
         self._date, self._span = trading_date, span
         self._cutter = FAMILIES[family].series(settings or BarSettings())[parameter](span, state)
-        self._held: Arrays = {}
-        """The last tick of the bar before, for what a bar says about changes to it, and the ticks of the open bar."""
-        self._before = 0
-        """1 when a tick of the bar before is among those held, else 0."""
+        # The last tick of the bar before, for what a bar says about changes to it, and the ticks of the open bar.
+        self._held: list[Arrays] = [_NO_TICKS]
+        self._before = 0  # ticks of the bar before among those held: 1 or 0
         self._bars = 0
         self._close = np.nan
 
@@ -75,16 +78,14 @@ class BarStream:
         new = session_ticks(ticks, self._date, self._span.session)
         own = {name: np.array(new.column(name)) for name in TICK_COLUMNS}
         closed = self._cutter.feed(self._ticks(own))
-        earlier = length(self._held)
-        self._held = concatenate([self._held, own]) if self._held else own
+        earlier = self.ticks_held
+        self._held.append(own)
         return self._emit(replace(closed, ends=closed.ends + earlier))
 
     def finish(self) -> dict[str, NDArray[Any]]:
         """The bars that the end of the session closes."""
-        if not self._held:
-            self._held = {name: array[:0] for name, array in _no_ticks().items()}
         rest = self._cutter.finish()
-        return self._emit(replace(rest, ends=rest.ends + length(self._held)))
+        return self._emit(replace(rest, ends=rest.ends + self.ticks_held))
 
     def state(self) -> SeriesState:
         """After ``finish``: what the next trading date starts from."""
@@ -93,7 +94,7 @@ class BarStream:
     @property
     def ticks_held(self) -> int:
         """Ticks in memory: those of the open bar and one before."""
-        return length(self._held)
+        return sum(length(piece) for piece in self._held)
 
     def _ticks(self, arrays: Arrays) -> SessionTicks:
         runs = np.array([[0, length(arrays)]], dtype=np.int64)[: 1 if length(arrays) else 0]
@@ -102,17 +103,19 @@ class BarStream:
 
     def _emit(self, closed: BarEnds) -> dict[str, NDArray[Any]]:
         """Columns of the closed bars; afterwards only the open bar's ticks and one before are held."""
+        if not len(closed):
+            return no_bars()
+        held = concatenate(self._held)
         before = self._before
         every = joined([_one_tick(closed), closed]) if before else closed
-        columns = assemble(self._ticks(self._held), [every], [self._close])
+        columns = assemble(self._ticks(held), [every], [self._close])
         bars = take(columns, slice(before, None))
         bars["bar_index"] = (bars["bar_index"] + np.uint32(self._bars)) - np.uint32(before)
-        if len(closed):
-            self._bars += len(closed)
-            self._close = float(bars["close"][-1])
-            keep = max(int(closed.ends[-1]) - 1, 0)
-            self._held = {name: array[keep:].copy() for name, array in self._held.items()}
-            self._before = int(closed.ends[-1] > 0)
+        self._bars += len(closed)
+        self._close = float(bars["close"][-1])
+        keep = max(int(closed.ends[-1]) - 1, 0)
+        self._held = [{name: array[keep:].copy() for name, array in held.items()}]
+        self._before = int(closed.ends[-1] > 0)
         return bars
 
 
@@ -121,9 +124,3 @@ def _one_tick(like: BarEnds) -> BarEnds:
     window = np.zeros(1, dtype=np.int64) if like.bar_start is not None else None
     brick = np.full(1, np.nan) if like.brick_open is not None else None
     return BarEnds(np.ones(1, dtype=np.int64), closing_columns(1), window, window, brick, brick, like.carries_close)
-
-
-def _no_ticks() -> Arrays:
-    from fuzzy_pipeline.schema.tables import ENRICHED_TICKS
-
-    return {name: np.zeros(0, dtype=ENRICHED_TICKS.column(name).dtype) for name in TICK_COLUMNS}

@@ -313,7 +313,7 @@ def sums_by_series(ticks: SessionTicks, series: Sequence[NDArray[np.int64]]) -> 
     if not coarse:
         return
     cuts, atoms = _sum_atoms(ticks, _union(len(ticks), [series[n] for n in coarse]))
-    if len(series) == 1 and len(cuts) == len(series[0]):
+    if len(series) == 1 and np.array_equal(cuts, series[0]):  # neither empty bars nor cuts at the ends of runs
         yield 0, 0, atoms
         return
     long = [n for n in coarse if len(series[n]) * LONG_BAR_ATOMS <= len(cuts)]

@@ -96,6 +96,7 @@ def _half_days() -> str:
 def _print_built(settings: Settings) -> None:
     from fuzzy_pipeline.errors import NotStoredError
     from fuzzy_pipeline.query import get_metadata
+    from fuzzy_pipeline.schema.tables import BAR_TABLES
 
     try:
         records = {(row.symbol, row.date): row for row in get_metadata(SYMBOLS, as_="models", settings=settings)}
@@ -103,12 +104,13 @@ def _print_built(settings: Settings) -> None:
         records = {}
     lines = []
     for day in covered(settings, DATES, SYMBOLS):
-        raw, built, record = day.rows.get("raw_ticks"), day.rows.get("time_bars"), records.get((day.symbol, day.date))
+        raw, record = day.rows.get("raw_ticks"), records.get((day.symbol, day.date))
+        built = sum(day.rows[table.name].rows for table in BAR_TABLES.values() if table.name in day.rows)
         stats = record.basic_stats if record else None
         lines.append(
             [
                 f"{day.date}", day.symbol,
-                f"{raw.rows:,}" if raw else "-", f"{built.rows:,}" if built else "-",
+                f"{raw.rows:,}" if raw else "-", f"{built:,}" if built else "-",
                 f"{raw.rows_set_aside:,}" if raw else "-",
                 f"{stats.vwap:.4f}" if stats and stats.vwap is not None else "-",
                 f"{stats.price_close:.2f}" if stats and stats.price_close is not None else "-",

@@ -21,7 +21,7 @@ STEP_LOGGER = "fuzzy_pipeline.steps.run_date"
 
 
 class StepProgress(logging.Handler):
-    """Moves a progress bar per table and date; other records are left to other handlers."""
+    """Moves a progress bar per step and date; other records are left to other handlers."""
 
     def __init__(self, progress: Progress) -> None:
         super().__init__(logging.INFO)
@@ -29,14 +29,14 @@ class StepProgress(logging.Handler):
         self._tasks: dict[tuple[str, dt.date], TaskID] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take ``progress`` = (table, date, done, of how many) from the record."""
+        """Take ``progress`` = (step, date, done, of how many) from the record."""
         told = getattr(record, "progress", None)
         if told is None:
             return
-        table, date, done, total = told
-        task = self._tasks.get((table, date))
+        step, date, done, total = told
+        task = self._tasks.get((step, date))
         if task is None:
-            task = self._tasks[table, date] = self._progress.add_task(f"{date} {table}", total=total)
+            task = self._tasks[step, date] = self._progress.add_task(f"{date} {step}", total=total)
         self._progress.update(task, completed=done)
 
 

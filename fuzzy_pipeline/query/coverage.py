@@ -74,7 +74,8 @@ def day_coverage(
         if held is None or held.committed_at < failure.failed_at:
             day.failures.append(failure)
     for table, symbol, date in stale_results(store, settings, dates, symbols) if settings else ():
-        days[symbol, date].stale.append(table)
+        if table in tables:
+            days[symbol, date].stale.append(table)
     return days
 
 

@@ -67,7 +67,7 @@ class BuildBarsStep:
             metadata = bar_metadata(FAMILIES[name], bars, rules.sessions)
             table = BAR_TABLES[name]
             version = store.write(table, work.symbol, work.date, bars.columns, metadata)
-            cold = FAMILIES[name].carries_state and not states[name]
+            cold = [series for series in bars.state if series not in states[name]]
             # Seconds are shared out evenly: the families are built together.
             row = derived_row(
                 self,
@@ -78,7 +78,7 @@ class BuildBarsStep:
                 rows=len(bars),
                 content_hash=content_hash(bars.columns, [column.name for column in table.stored], metadata),
                 seconds=(time.perf_counter() - started) / len(built),
-                notes={"cold_start": _why_cold(work, table.name)} if cold else None,
+                notes={"cold_start": _why_cold(FAMILIES[name], bench, work, cold)} if cold else None,
             )
             rows.append(row)
         counts = {name: {p: stop - start for p, (start, stop) in bars.ranges.items()} for name, bars in built.items()}
@@ -101,16 +101,26 @@ def stored_state(family: BarFamily, metadata: Metadata) -> Mapping[str, SeriesSt
     return record["series"] if record.get("version") == family.state_version else {}
 
 
-def _state_before(bench: Workbench, family: BarFamily, work: Work) -> Mapping[str, SeriesState]:
+def _metadata_before(bench: Workbench, family: BarFamily, work: Work) -> Metadata | None:
     row = work.previous.get(family.table.name)
     if row is None:
-        return {}
-    return stored_state(family, bench.store.heavy.metadata(family.table, work.symbol, row.date, row.version))
+        return None
+    return bench.store.heavy.metadata(family.table, work.symbol, row.date, row.version)
 
 
-def _why_cold(work: Work, table: str) -> str:
-    row = work.previous.get(table)
-    return f"the state of {row.date} is of another version" if row else "the trading date before is not stored"
+def _state_before(bench: Workbench, family: BarFamily, work: Work) -> Mapping[str, SeriesState]:
+    before = _metadata_before(bench, family, work)
+    return {} if before is None else stored_state(family, before)
+
+
+def _why_cold(family: BarFamily, bench: Workbench, work: Work, series: Sequence[str]) -> str:
+    before = _metadata_before(bench, family, work)
+    if before is None:
+        return "the trading date before is not stored"
+    row = work.previous[family.table.name]
+    if (before.get("state") or {}).get("version") != family.state_version:
+        return f"the state of {row.date} is of another version"
+    return f"{row.date} was built without {', '.join(series)}"
 
 
 def check_conservation(

@@ -8,14 +8,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from fuzzy_pipeline import trading_calendar
-from fuzzy_pipeline.errors import CalendarError
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.steps.build_bars import BuildBarsStep
 from fuzzy_pipeline.steps.describe_day import DayMetadataPhase1Step
 from fuzzy_pipeline.steps.enrich import EnrichStep
 from fuzzy_pipeline.steps.ingest import IngestStep
-from fuzzy_pipeline.steps.step import Step, is_current
+from fuzzy_pipeline.steps.step import Step, date_before, is_current
 from fuzzy_pipeline.stores.manifest import ManifestRow
 from fuzzy_pipeline.stores.store import Store
 
@@ -47,14 +45,17 @@ def stale_results(
         inputs = _rows(store, step.upstream, dates, symbols) if step.upstream else {}
         for table in step.tables:
             carries = step.carries_state(table)
-            before = {date: _date_before(date) for date in dates} if carries else {}
+            before = {date: date_before(date) for date in dates} if carries else {}
             wanted = sorted({*dates, *(date for date in before.values() if date is not None)})
             held = _rows(store, table, wanted, symbols)
+            failures = store.manifest.failures(table, wanted, symbols) if carries else []
+            failed = {(row.symbol, row.date) for row in failures}
             for (symbol, date), row in sorted(held.items(), key=lambda item: item[0][1]):
                 if date not in dates:
                     continue
                 earlier = before.get(date)
-                previous = held.get((symbol, earlier)) if earlier is not None else None
+                hands_on = earlier is not None and (symbol, earlier) not in failed
+                previous = held.get((symbol, earlier)) if earlier is not None and hands_on else None
                 old = not is_current(step, settings, row, inputs.get((symbol, date)), previous)
                 follows = (step.upstream, symbol, date) in stale or (table, symbol, earlier) in stale
                 if old or follows:
@@ -66,10 +67,3 @@ def _rows(
     store: Store, table: str, dates: Sequence[dt.date], symbols: Sequence[str] | None
 ) -> dict[tuple[str, dt.date], ManifestRow]:
     return {(row.symbol, row.date): row for row in store.manifest.rows(table, dates, symbols)}
-
-
-def _date_before(date: dt.date) -> dt.date | None:
-    try:
-        return trading_calendar.previous_trading_date(date)
-    except CalendarError:  # the calendar begins with this date
-        return None

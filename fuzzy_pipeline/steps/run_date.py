@@ -13,9 +13,9 @@ import pyarrow as pa
 
 from fuzzy_pipeline import trading_calendar
 from fuzzy_pipeline.engine import Engine, ItemFailure
-from fuzzy_pipeline.errors import CalendarError, NotStoredError, SymbolDaysFailed
+from fuzzy_pipeline.errors import NotStoredError, SymbolDaysFailed
 from fuzzy_pipeline.settings import Settings
-from fuzzy_pipeline.steps.step import Step, StepResult, Work, is_current
+from fuzzy_pipeline.steps.step import Step, StepResult, Work, date_before, is_current
 from fuzzy_pipeline.steps.workbench import workbench
 from fuzzy_pipeline.stores.manifest import FailureRow, ManifestRow
 from fuzzy_pipeline.stores.store import Store
@@ -35,7 +35,16 @@ class DateReport:
     committed: list[StepResult] = field(default_factory=list)
     skipped: list[ManifestRow] = field(default_factory=list)
     failed: dict[str, ItemFailure] = field(default_factory=dict)
+    failed_tables: dict[str, tuple[str, ...]] = field(default_factory=dict)
     seconds: float = 0.0
+
+    def fail(self, symbol: str, failure: ItemFailure, tables: tuple[str, ...]) -> None:
+        """Note that a symbol got no result in some tables; in the others it is current."""
+        self.failed[symbol], self.failed_tables[symbol] = failure, tables
+
+    def failed_in(self, table: str) -> dict[str, ItemFailure]:
+        """Symbols without a result in a table, and why."""
+        return {symbol: why for symbol, why in self.failed.items() if table in self.failed_tables[symbol]}
 
     def rows(self, table: str) -> list[ManifestRow]:
         """Manifest rows of every symbol that is stored in a table, whether now or before, by symbol."""
@@ -112,7 +121,7 @@ def _work_off(
             if outcome.value is not None:
                 batch.append(outcome.value)
             elif outcome.failure is not None:
-                report.failed[symbol] = outcome.failure
+                report.fail(symbol, outcome.failure, outcome.item.tables)
                 log.error("%s %s %s failed\n%s", step.name, symbol, report.date, outcome.failure.traceback)
             log.info(
                 "%s %s: %s (%d of %d)", step.name, report.date, symbol, done, len(todo),
@@ -146,7 +155,7 @@ def _plan(
         upstream = inputs.get(symbol)
         # An input that could not be renewed is no input, though its older version is still there to be read.
         if step.upstream is not None and (upstream is None or symbol in failed):
-            report.failed[symbol] = _missing_input(step, date, symbol, failed.get(symbol))
+            report.fail(symbol, _missing_input(step, date, symbol, failed.get(symbol)), report.tables)
             continue
         previous = {table: rows[symbol] for table, rows in before.items() if symbol in rows}
         rows = {table: held[table].get(symbol) for table in report.tables}
@@ -186,13 +195,16 @@ def _rows_before(
 ) -> dict[str, dict[str, ManifestRow]]:
     """Rows of the trading date before, by table and symbol, for the tables that carry state."""
     carrying = [table for table in tables if step.carries_state(table)]
-    if not carrying:
+    before = date_before(date) if carrying else None
+    if before is None:
         return {}
-    try:
-        before = trading_calendar.previous_trading_date(date)
-    except CalendarError:  # the calendar begins with this date
-        return {}
-    return {table: {row.symbol: row for row in store.manifest.rows(table, [before], symbols)} for table in carrying}
+    found = {}
+    for table in carrying:
+        # A date that could not be renewed hands nothing on, though its older version is still there to be read.
+        failed = {row.symbol for row in store.manifest.failures(table, [before], symbols)}
+        rows = store.manifest.rows(table, [before], symbols)
+        found[table] = {row.symbol: row for row in rows if row.symbol not in failed}
+    return found
 
 
 def _missing_input(step: Step, date: dt.date, symbol: str, failed: FailureRow | None) -> ItemFailure:
@@ -236,6 +248,6 @@ def _record_failures(store: Store, report: DateReport) -> None:
                 failed_at=failed_at,
             )
             for table in report.tables
-            for symbol, failure in report.failed.items()
+            for symbol, failure in report.failed_in(table).items()
         ],
     )

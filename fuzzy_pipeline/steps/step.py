@@ -13,7 +13,8 @@ from typing import Any, Protocol
 import pyarrow as pa
 import xxhash
 
-from fuzzy_pipeline import __version__
+from fuzzy_pipeline import __version__, trading_calendar
+from fuzzy_pipeline.errors import CalendarError
 from fuzzy_pipeline.schema.tables import SCHEMA_VERSION
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.steps.workbench import Workbench
@@ -90,6 +91,14 @@ class Step(Protocol):
     def run(self, bench: Workbench, work: Work) -> StepResult:
         """Do the work of one symbol; heavy data are written here, everything else by the caller."""
         ...
+
+
+def date_before(date: dt.date) -> dt.date | None:
+    """The trading date before, None for the calendar's first."""
+    try:
+        return trading_calendar.previous_trading_date(date)
+    except CalendarError:
+        return None
 
 
 def input_hash(fingerprint: str, upstream: ManifestRow | None, previous: ManifestRow | None = None) -> str:

@@ -22,11 +22,43 @@ from fuzzy_pipeline.stores.light_rows import check_rows, check_table_name, joine
 _PREFIX, _SUFFIX = "date=", ".parquet"
 _LOCKS = ".locks"
 
-_RECENT_FILES = 4_000
-_RECENT_BYTES = 64_000
-"""Small files that were read last stay in memory: the manifest of ten tables over a year and a half."""
-_RECENT: dict[tuple[str, tuple[str, ...] | None], tuple[tuple[int, int, int], pa.Table]] = {}
-_RECENT_LOCK = threading.Lock()
+_RECENT_BYTES = 64 << 20
+_SMALL_FILE_BYTES = 64_000
+"""Small files that were read last stay in memory, up to so many bytes of rows: the manifest of ten tables and five
+symbols over a year takes half of it.
+"""
+
+
+class _RecentFiles:
+    """Rows of small files by path and columns, the last used ones."""
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[str, tuple[str, ...] | None], tuple[tuple[int, int, int], pa.Table]] = {}
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def find(self, key: tuple[str, tuple[str, ...] | None], seen: tuple[int, int, int]) -> pa.Table | None:
+        """Rows of the file with these facts (time, inode, size), None when another one was read last."""
+        with self._lock:
+            held = self._held.pop(key, None)
+            if held is None:
+                return None
+            if held[0] != seen:
+                self._bytes -= held[1].nbytes
+                return None
+            self._held[key] = held  # now the last used
+            return held[1]
+
+    def keep(self, key: tuple[str, tuple[str, ...] | None], seen: tuple[int, int, int], rows: pa.Table) -> None:
+        """Keep rows, and let go of those not used for longest."""
+        with self._lock:
+            self._held[key] = (seen, rows)
+            self._bytes += rows.nbytes
+            while self._bytes > _RECENT_BYTES:
+                self._bytes -= self._held.pop(next(iter(self._held)))[1].nbytes
+
+
+_RECENT = _RecentFiles()
 
 
 class ParquetLightStore:
@@ -140,17 +172,11 @@ def _recent_file(path: str, columns: Sequence[str] | None) -> pa.Table | None:
         return None
     seen = (facts.st_mtime_ns, facts.st_ino, facts.st_size)
     key = (path, None if columns is None else tuple(columns))
-    with _RECENT_LOCK:
-        held = _RECENT.pop(key, None)
-        if held is not None and held[0] == seen:
-            _RECENT[key] = held  # now the last used
-            return held[1]
-    rows = _read_file(Path(path), columns)  # may be newer than its facts: then it is read again next time
-    if rows is not None and facts.st_size <= _RECENT_BYTES:
-        with _RECENT_LOCK:
-            _RECENT[key] = (seen, rows)
-            while len(_RECENT) > _RECENT_FILES:
-                del _RECENT[next(iter(_RECENT))]
+    rows = _RECENT.find(key, seen)
+    if rows is None:
+        rows = _read_file(Path(path), columns)  # may be newer than its facts: then it is read again next time
+        if rows is not None and facts.st_size <= _SMALL_FILE_BYTES:
+            _RECENT.keep(key, seen, rows)
     return rows
 
 

@@ -157,6 +157,21 @@ def test_a_series_does_not_depend_on_the_series_built_beside_it(ticks: Arrays) -
 
 
 @law
+@given(ticks=tapes(), family=st.sampled_from(FAMILY_NAMES), fill=st.sampled_from(["skip", "null", "previous_close"]))
+def test_a_series_built_all_alone_is_the_same(ticks: Arrays, family: FamilyName, fill: str) -> None:
+    every = SMALL_SERIES.model_copy(update={"fill": fill})
+    together = build_bars(ticks, TUESDAY, every, families=(family,))[family]
+    for parameter in together.ranges:
+        if family == "time":
+            one = every.model_copy(update={"intervals": (parameter,)})
+        else:
+            section = getattr(every, family).model_copy(update={"series": (parameter,)})
+            one = every.model_copy(update={family: section})
+        alone = build_bars(ticks, TUESDAY, one, families=(family,))[family]
+        assert_same(alone.of(parameter), together.of(parameter), f"{family} {parameter}")
+
+
+@law
 @given(ticks=tapes())
 def test_renko_bricks_are_exact_steps_and_hold_their_volume_once(ticks: Arrays) -> None:
     bars = build_bars(ticks, TUESDAY, SMALL_SERIES, families=("renko",))["renko"]

@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fuzzy_pipeline.bar_settings import BarSettings
-from fuzzy_pipeline.bars.build import assemble
+from fuzzy_pipeline.bars.build import assemble, build_bars
 from fuzzy_pipeline.bars.cutting import BarEnds, SessionSpan, session_ends
 from fuzzy_pipeline.bars.renko_bars import RENKO_BARS, RenkoBarCutter, renko_bar_ends
 from fuzzy_pipeline.bars.session_ticks import SessionTicks
+from fuzzy_pipeline.enrichment import enrich_day
 from fuzzy_pipeline.schema.codes import CloseReason
 from tests.oracles import event_bars as plain
 from tests.unit.bars.session_tapes import (
@@ -34,6 +35,7 @@ from tests.unit.bars.session_tapes import (
     session_of,
     tapes,
 )
+from tests.unit.enrichment.raw_ticks import TUESDAY, raw_ticks
 
 UP_FROM_TEN = {"level": 100, "direction": 1}  # a brick of 0.10 closed at 10.00 on its way up
 
@@ -293,3 +295,17 @@ def test_two_dates_lay_the_bricks_of_one_that_is_as_long(ticks: SessionTicks, us
 def test_bars_of_a_real_day_are_those_of_the_plain_twin(shared_data: Path, usd: str) -> None:
     bars = renko_bar_ends(bac_session(shared_data), float(usd))
     assert_same(bars, plain.renko_bars(bac_rows(shared_data), usd))
+
+
+def test_a_lone_series_with_a_phantom_keeps_its_volumes_where_the_closing_print_follows_late_prints() -> None:
+    """One empty bar and one more run of ticks: as many pieces as bars, but not the same."""
+    raw = raw_ticks(
+        [10.0, 10.2, 10.2, 10.25, 10.27],
+        time=["09:30:00", "09:30:10", "15:59:59", "16:00:01", "16:00:02"],
+        size=[100, 200, 7, 50, 400],
+        codes=[(), (), (), (0x17,), (0x40,)],
+    )
+    rules = BarSettings.model_validate({"renko": {"series": ["0.10"]}})
+    bars = build_bars(enrich_day(raw, "TEST", TUESDAY), TUESDAY, rules, families=("renko",))["renko"].of("0.10")
+    assert bars["volume"].tolist() == [300, 0, 407]
+    assert bars["is_phantom"].tolist() == [False, True, False]

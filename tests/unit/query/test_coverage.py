@@ -66,3 +66,11 @@ def test_dates_and_tables_limit_what_is_looked_at(simulated: Settings) -> None:
         (sim.WEDNESDAY, "AAPL"), (sim.WEDNESDAY, "SPY"), (sim.HALF_DAY, "AAPL"), (sim.HALF_DAY, "SPY"),
     ]  # fmt: skip
     assert "time_bars" not in found.columns
+
+
+def test_some_tables_alone_can_be_asked_for_though_others_are_stale(simulated: Settings) -> None:
+    other = simulated.model_copy(
+        update={"condition_profile": "fuzzy_oss20"}
+    )  # everything is out of date under this one
+    found = coverage(symbols="SPY", tables=[RAW_TICKS.name], settings=other)
+    assert found["state"].tolist() == ["stale"] * 3

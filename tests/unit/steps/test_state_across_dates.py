@@ -19,6 +19,8 @@ from fuzzy_pipeline.steps.ingest import IngestStep
 from fuzzy_pipeline.steps.pipeline import pipeline_tables, stale_results
 from fuzzy_pipeline.steps.run_date import DateReport, run_date
 from fuzzy_pipeline.steps.workbench import close_workbenches, workbench
+from fuzzy_pipeline.stores.manifest import FailureRow
+from fuzzy_pipeline.trading_calendar import now_eastern
 
 WEDNESDAY, FRIDAY, MONDAY = dt.date(2025, 11, 26), dt.date(2025, 11, 28), dt.date(2025, 12, 1)  # Thanksgiving between
 DATES = (WEDNESDAY, FRIDAY, MONDAY)
@@ -116,6 +118,33 @@ def test_a_changed_date_makes_all_later_ones_stale_and_status_shows_it(home: Pat
     assert [days["AAPL", date].state(tables) for date in DATES] == ["stale", "stale", "stale"]
 
 
+def test_a_series_that_is_new_starts_cold_and_says_so(home: Path) -> None:
+    settings = settings_of(home)
+    build(settings, WEDNESDAY)
+    close_workbenches()
+    bars = settings.bars.model_copy(update={"renko": RenkoBarSettings(series=("0.25", "0.50"))})
+    build(settings.model_copy(update={"bars": bars}), FRIDAY)
+    assert note(settings, "renko_bars", FRIDAY) == f"{WEDNESDAY} was built without regular/0.50"
+    assert note(settings, "imbalance_bars", FRIDAY) is None
+
+
+def test_a_date_that_could_not_be_renewed_hands_nothing_on(home: Path) -> None:
+    settings = settings_of(home)
+    build(settings, WEDNESDAY)
+    store = workbench(settings).store
+    failed = [
+        FailureRow(table=table, symbol="AAPL", date=WEDNESDAY, reason="full", error_type="E", failed_at=now_eastern())
+        for table in CARRYING
+    ]
+    store.manifest.record_failures(WEDNESDAY, failed)
+    build(settings, FRIDAY)
+    for table in CARRYING:
+        assert note(settings, table, FRIDAY) == "the trading date before is not stored"
+    assert stale_results(store, settings, [FRIDAY]) == set()
+    store.manifest.clear_failures("renko_bars", WEDNESDAY, ["AAPL"])
+    assert stale_results(store, settings, [FRIDAY]) == {("renko_bars", "AAPL", FRIDAY)}
+
+
 def test_changed_settings_of_one_family_leave_the_others_current(home: Path) -> None:
     settings = settings_of(home)
     build(settings, WEDNESDAY)
@@ -138,3 +167,23 @@ def test_a_record_of_another_version_starts_cold(home: Path, monkeypatch: pytest
     build(settings, FRIDAY)
     assert note(settings, "renko_bars", FRIDAY) == f"the state of {WEDNESDAY} is of another version"
     assert note(settings, "imbalance_bars", FRIDAY) is None
+
+
+def test_a_failure_is_told_of_the_tables_worked_on_and_not_of_those_that_are_current(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(home)
+    build(settings, WEDNESDAY)
+    close_workbenches()
+    bars = settings.bars.model_copy(update={"renko": RenkoBarSettings(series=("0.50",))})
+    changed = settings.model_copy(update={"bars": bars})
+
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError("no bricks today")
+
+    monkeypatch.setattr("fuzzy_pipeline.steps.build_bars.build_bars", broken)
+    report = run_date(BuildBarsStep(FAMILIES), WEDNESDAY, changed.symbols, changed, InlineEngine())
+    assert list(report.failed_in("renko_bars")) == ["AAPL"]
+    assert report.failed_in("tick_bars") == {}
+    failures = workbench(changed).store.manifest.failures(dates=[WEDNESDAY])
+    assert [(row.table, row.reason) for row in failures] == [("renko_bars", "no bricks today")]
