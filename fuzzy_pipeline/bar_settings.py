@@ -201,7 +201,7 @@ class ImbalanceBarSettings(Guards):
     """Imbalance bars: series, and guards of the moving expectation."""
 
     series: tuple[str, ...] = (
-        "ewma_volume_5k", "ewma_volume_10k", "ewma_volume_20k", "fixed_volume_10k", "fixed_volume_50k",
+        "ewma_volume_5k", "ewma_volume_10k", "ewma_volume_20k", "fixed_volume_10k", "fixed_volume_20k",
         "ratio_volume_10", "ratio_volume_20", "ratio_volume_30",
     )  # fmt: skip
     ratio_min_ticks: int = Field(default=50, ge=2, description="Least ticks of a ratio bar.")
