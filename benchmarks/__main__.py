@@ -13,6 +13,7 @@ NAMES = (
     "all_bars",
     "bars_scaling",
     "reading",
+    "metadata_reading",
     "day_metadata",
     "rankings",
     "lee_ready",

@@ -12,6 +12,7 @@ from fuzzy_pipeline.assets.market_data import market_data_assets
 from fuzzy_pipeline.assets.partitions import trading_date_partitions
 from fuzzy_pipeline.checks.conservation import conservation_check
 from fuzzy_pipeline.resources.pipeline import EngineResource, SettingsResource, StoreResource
+from fuzzy_pipeline.resources.sql import SqlResource
 from fuzzy_pipeline.schedules.after_close import after_close_schedule, nightly_job
 from fuzzy_pipeline.settings import load_settings
 
@@ -37,6 +38,7 @@ def build_definitions(resources: Mapping[str, Any] | None = None) -> dg.Definiti
         resources={
             "settings": settings,
             "store": StoreResource(settings=settings),
+            "sql": SqlResource(settings=settings),
             "engine": EngineResource(**chosen.engine.model_dump()),
             **(resources or {}),
         },

@@ -58,7 +58,7 @@ def export(
     target = Path(path).expanduser()
     if layout == "file":
         kind = file_format or _format_of(target)
-        _write(_plain_table(table), target, kind)
+        write_file(_plain_table(table), target, kind)
         return [target]
     whole = _plain_table(table)
     if missing := [name for name in HIVE if name not in whole.column_names]:
@@ -67,7 +67,7 @@ def export(
     written = []
     for folder, part in _parts(whole):
         file = target / folder / f"data.{kind}"
-        _write(part, file, kind)
+        write_file(part, file, kind)
         written.append(file)
     return written
 
@@ -123,10 +123,11 @@ def _json_value(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
-def _write(table: pa.Table, path: Path, kind: Format) -> None:
+def write_file(table: pa.Table, path: Path, kind: Format) -> None:
+    """Write a table under its name when it is whole; a file of that name is replaced then."""
     with disk_errors(f"writing {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _replacing(path) as temporary:
+        with replacing(path) as temporary:
             _WRITERS[kind](table, temporary)
 
 
@@ -146,7 +147,7 @@ _WRITERS: dict[Format, Callable[[pa.Table, Path], None]] = {"csv": _write_csv, "
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Iterator[Path]:
     """A temporary name beside ``path``, renamed to it at the end of the block and removed on any error."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp")
     try:

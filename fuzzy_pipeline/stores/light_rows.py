@@ -30,7 +30,8 @@ def check_rows(table: str, date: dt.date, rows: pa.Table, symbols: Sequence[str]
     Raises
     ------
     StoreError
-        There is no ``symbol`` column, a symbol is null or not among ``symbols``, or a ``date`` column has another date.
+        There is no ``symbol`` column, a symbol is null or not among ``symbols``, or rows belong to another date:
+        by ``trading_date`` where they have it, else by ``date``.
     """
     where = f"light table {table}, {date}"
     if "symbol" not in rows.column_names:
@@ -38,8 +39,10 @@ def check_rows(table: str, date: dt.date, rows: pa.Table, symbols: Sequence[str]
     strange = [symbol for symbol in pc.unique(rows["symbol"]).to_pylist() if symbol not in set(symbols)]
     if strange:
         raise StoreError(f"{where}: rows of {strange} among those that replace {list(symbols)}")
-    if "date" in rows.column_names and rows.num_rows:
-        dates = {found.date() if isinstance(found, dt.datetime) else found for found in rows["date"].to_pylist()}
+    # Ticks set aside say in `date` what the source said, right or wrong; their partition is `trading_date`.
+    own = next((name for name in ("trading_date", "date") if name in rows.column_names), None)
+    if own is not None and rows.num_rows:
+        dates = {found.date() if isinstance(found, dt.datetime) else found for found in rows[own].to_pylist()}
         if dates != {date}:
             raise StoreError(f"{where}: rows carry the dates {sorted(map(str, dates))}")
 

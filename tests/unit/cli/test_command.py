@@ -16,7 +16,8 @@ from fuzzy_pipeline.settings import Settings
 from tests.unit.cli.conftest import Fuzzy
 
 COMMANDS = (
-    "demo", "run", "backfill", "status", "ticks", "bars", "metadata", "doctor", "ui", "serve-iqfeed",
+    "demo", "run", "backfill", "status", "ticks", "bars", "metadata", "sql", "find", "export", "doctor", "ui",
+    "serve-iqfeed",
 )  # fmt: skip
 
 

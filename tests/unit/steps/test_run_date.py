@@ -260,3 +260,14 @@ def test_another_folder_of_files_is_another_source(settings: Settings) -> None:
     elsewhere = settings.model_copy(update={"files": settings.files.model_copy(update={"path": moved})})
     (report,) = run(elsewhere, IngestStep())
     assert (len(report.committed), skipped(report)) == (2, 0)
+
+
+def test_a_tick_of_another_date_is_set_aside_with_what_it_said_and_the_others_are_stored(settings: Settings) -> None:
+    break_row(settings, "AAA", 300, date=np.datetime64("2025-11-24"))
+    (report,) = run(settings, IngestStep())
+    assert report.failed == {}
+    aside = workbench(settings).store.light.read("quarantine", dates=[DATE])
+    assert aside is not None
+    assert aside.select(["symbol", "rule", "date", "trading_date", "row"]).to_pylist() == [
+        {"symbol": "AAA", "rule": "wrong_date", "date": dt.date(2025, 11, 24), "trading_date": DATE, "row": 300}
+    ]
