@@ -24,8 +24,7 @@ from fuzzy_pipeline.bars.cutting import (
     session_ends,
 )
 from fuzzy_pipeline.bars.session_ticks import SessionTicks
-
-_MILLION = 1_000_000.0
+from fuzzy_pipeline.microstructure.liquidity import PRICE_UNITS_PER_USD
 
 
 @njit(cache=True, nogil=True)
@@ -37,7 +36,7 @@ def _close_on_value(price, size, threshold, value, ends, reached):  # type: igno
     """
     bars = 0
     for i in range(len(price)):
-        value += np.rint(price[i] * _MILLION) * size[i]
+        value += np.rint(price[i] * PRICE_UNITS_PER_USD) * size[i]
         if value >= threshold:
             ends[bars] = i + 1
             reached[bars] = value
@@ -50,7 +49,7 @@ class DollarBarCutter(NoState):
     """Closes a bar at the print that brings it to N dollars; the bar keeps the whole print."""
 
     def __init__(self, dollars_per_bar: int) -> None:
-        self._threshold = dollars_per_bar * _MILLION
+        self._threshold = float(dollars_per_bar * PRICE_UNITS_PER_USD)
         self._value = 0.0  # of the open bar
         self._open = 0
 
@@ -65,15 +64,15 @@ class DollarBarCutter(NoState):
         value = reached[:bars]
         columns = closing_columns(
             bars,
-            threshold=self._threshold / _MILLION,
-            overflow=(value - self._threshold) / _MILLION,
+            threshold=self._threshold / PRICE_UNITS_PER_USD,
+            overflow=(value - self._threshold) / PRICE_UNITS_PER_USD,
             efficiency=self._threshold / value,
         )
         return BarEnds(ends[:bars].copy(), columns)
 
     def finish(self) -> BarEnds:
         """The open bar."""
-        return cut_by_session_end(self._open, threshold=self._threshold / _MILLION)
+        return cut_by_session_end(self._open, threshold=self._threshold / PRICE_UNITS_PER_USD)
 
 
 def dollar_bar_ends(ticks: SessionTicks, dollars_per_bar: int) -> BarEnds:

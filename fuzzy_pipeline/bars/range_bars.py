@@ -24,8 +24,7 @@ from fuzzy_pipeline.bars.cutting import (
     session_ends,
 )
 from fuzzy_pipeline.bars.session_ticks import SessionTicks
-
-_MILLION = 1_000_000.0
+from fuzzy_pipeline.microstructure.liquidity import PRICE_UNITS_PER_USD
 
 
 @njit(cache=True, nogil=True)
@@ -41,7 +40,7 @@ def _close_on_range(price, high_low, threshold, high, low, ends, reached):  # ty
         if (p > high or p < low) and high_low[i]:
             high = max(high, p)
             low = min(low, p)
-            width = np.rint(high * _MILLION) - np.rint(low * _MILLION)
+            width = np.rint(high * PRICE_UNITS_PER_USD) - np.rint(low * PRICE_UNITS_PER_USD)
             if width >= threshold:
                 ends[bars] = i + 1
                 reached[bars] = width
@@ -55,7 +54,7 @@ class RangeBarCutter(NoState):
     """Closes a bar at the tick that brings its high − low to the range."""
 
     def __init__(self, range_usd: float) -> None:
-        self._threshold = round(range_usd * _MILLION)
+        self._threshold = round(range_usd * PRICE_UNITS_PER_USD)
         self._high, self._low = -np.inf, np.inf
         self._open = 0
 
@@ -70,8 +69,8 @@ class RangeBarCutter(NoState):
         width = reached[:bars]
         columns = closing_columns(
             bars,
-            threshold=self._threshold / _MILLION,
-            overflow=(width - self._threshold) / _MILLION,
+            threshold=self._threshold / PRICE_UNITS_PER_USD,
+            overflow=(width - self._threshold) / PRICE_UNITS_PER_USD,
             efficiency=self._threshold / width,
             gaps=width // self._threshold - 1,
         )
@@ -79,7 +78,7 @@ class RangeBarCutter(NoState):
 
     def finish(self) -> BarEnds:
         """The open bar."""
-        return cut_by_session_end(self._open, threshold=self._threshold / _MILLION)
+        return cut_by_session_end(self._open, threshold=self._threshold / PRICE_UNITS_PER_USD)
 
 
 def range_bar_ends(ticks: SessionTicks, range_usd: float) -> BarEnds:

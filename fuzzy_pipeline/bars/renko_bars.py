@@ -25,8 +25,8 @@ from fuzzy_pipeline.bars.cutting import (
     session_ends,
 )
 from fuzzy_pipeline.bars.session_ticks import SessionTicks
+from fuzzy_pipeline.microstructure.liquidity import PRICE_UNITS_PER_USD
 
-_MILLION = 1_000_000.0
 _UNKNOWN = -1  # level before the first price; levels of prices are never negative
 
 # Columns of what the kernel finds.
@@ -52,12 +52,12 @@ def _find_moves(price, qualified, height, level, direction, moves):  # type: ign
     up = down = 0
     if level != _UNKNOWN:
         up, down = _triggers(level, direction, height)
-        above, below = (up - 1) / _MILLION, (down + 1) / _MILLION
+        above, below = (up - 1) / PRICE_UNITS_PER_USD, (down + 1) / PRICE_UNITS_PER_USD
     for i in range(len(price)):
         p = price[i]
         if (p < above and p > below) or not qualified[i]:
             continue
-        exact = np.int64(np.rint(p * _MILLION))
+        exact = np.int64(np.rint(p * PRICE_UNITS_PER_USD))
         if level == _UNKNOWN:
             level = (2 * exact + height) // (2 * height)
         elif exact >= up or exact <= down:
@@ -72,7 +72,7 @@ def _find_moves(price, qualified, height, level, direction, moves):  # type: ign
         else:
             continue
         up, down = _triggers(level, direction, height)
-        above, below = (up - 1) / _MILLION, (down + 1) / _MILLION
+        above, below = (up - 1) / PRICE_UNITS_PER_USD, (down + 1) / PRICE_UNITS_PER_USD
     return found, level, direction
 
 
@@ -80,7 +80,7 @@ class RenkoBarCutter:
     """Lays bricks where prices reach the next step of the grid; starts from the last brick of the date before."""
 
     def __init__(self, brick_usd: float, state: SeriesState | None = None) -> None:
-        self._height = round(brick_usd * _MILLION)
+        self._height = round(brick_usd * PRICE_UNITS_PER_USD)
         self._level = int((state or {}).get("level", _UNKNOWN))
         self._direction = int((state or {}).get("direction", 0))
         self._open = 0
@@ -97,7 +97,9 @@ class RenkoBarCutter:
 
     def finish(self) -> BarEnds:
         """The ticks since the last brick, as a bar with the prices they traded at."""
-        rest = cut_by_session_end(self._open, threshold=self._height / _MILLION, is_warm_up=self._direction == 0)
+        rest = cut_by_session_end(
+            self._open, threshold=self._height / PRICE_UNITS_PER_USD, is_warm_up=self._direction == 0
+        )
         none = np.full(len(rest), np.nan)
         return replace(rest, brick_open=none, brick_close=none)
 
@@ -121,8 +123,8 @@ def _bricks(moves: NDArray[np.int64], height: int, *, first_ever: bool) -> BarEn
     beyond = np.abs(move[:, _PRICE] - close * height)
     columns = closing_columns(
         len(move),
-        threshold=height / _MILLION,
-        overflow=beyond / _MILLION,
+        threshold=height / PRICE_UNITS_PER_USD,
+        overflow=beyond / PRICE_UNITS_PER_USD,
         efficiency=height / (height + beyond),
         trigger_direction=direction,
         gaps=number,
@@ -132,8 +134,8 @@ def _bricks(moves: NDArray[np.int64], height: int, *, first_ever: bool) -> BarEn
     return BarEnds(
         move[:, _END].copy(),
         columns,
-        brick_open=(close - direction) * height / _MILLION,
-        brick_close=close * height / _MILLION,
+        brick_open=(close - direction) * height / PRICE_UNITS_PER_USD,
+        brick_close=close * height / PRICE_UNITS_PER_USD,
     )
 
 

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
+from numpy.typing import NDArray
 
 from fuzzy_pipeline.bar_settings import BarSettings
 from fuzzy_pipeline.bars.build import build_bars
-from fuzzy_pipeline.bars.series import Bars
-from fuzzy_pipeline.bars.session_ticks import counted_shares
 from fuzzy_pipeline.engine import InlineEngine
 from fuzzy_pipeline.schema.tables import BAR_TABLES, ENRICHED_TICKS, RAW_TICKS
 from fuzzy_pipeline.settings import Settings, load_settings
@@ -66,20 +66,38 @@ def test_ticks_in_are_enriched_quarantined_and_official_for_every_symbol_and_dat
         assert store.committed(ENRICHED_TICKS, row.symbol, row.date).rows == row.rows_in - row.rows_official
 
 
-def test_bars_of_every_interval_hold_the_counted_shares_for_every_symbol_and_date(real: Settings) -> None:
+def regular_sizes(path: Path) -> NDArray[np.int64]:
+    """Sizes of the trades of a file's regular session, from the file alone: 09:30 to 16:00 on all of these dates.
+
+    The closing print (code 0x40) belongs to it up to fifteen minutes after the close; settlements are no trades.
+    """
+    ticks = pq.read_table(path, partitioning=None).to_pandas()
+    clock = ticks["time"] / 60_000_000
+    closing = (ticks[["cond1", "cond2", "cond3", "cond4"]] == 0x40).any(axis=1)
+    regular = (clock >= 9.5 * 60) & ((clock < 16 * 60) | (closing & (clock <= 16 * 60 + 15)))
+    trades = (ticks["last_sz"] > 0) & ticks["last_type"].isin(["C", "E", "O", b"C", b"E", b"O"])
+    return ticks.loc[regular & trades, "last_sz"].to_numpy(np.int64)
+
+
+def test_every_series_of_every_family_holds_the_trades_of_every_symbol_and_date(
+    real: Settings, shared_data: Path
+) -> None:
     store = workbench(real).store
-    for row in store.manifest.rows(BAR_TABLES["time"].name):
-        ticks = store.read(ENRICHED_TICKS, row.symbol, row.date, columns=["size", "session", "counts_volume"]).arrays
-        shares = counted_shares(ticks, ("regular",))
-        stored = store.read(BAR_TABLES["time"], row.symbol, row.date)
-        assert len(stored.metadata["ranges"]) == 16
-        bars = Bars(stored.arrays, {name: (a, b) for name, (a, b) in stored.metadata["ranges"].items()})
-        for parameter in bars.ranges:
-            one = bars.of(parameter)
-            assert int(one["volume"].sum()) == shares > 0, (row.symbol, row.date, parameter)
-            priced = ~np.isnan(one["vwap"])
-            assert np.all(one["low"][priced] <= one["vwap"][priced])
-            assert np.all(one["vwap"][priced] <= one["high"][priced])
+    series = 0
+    for table in BAR_TABLES.values():
+        for row in store.manifest.rows(table.name):
+            sizes = regular_sizes(shared_data / "ticks" / f"symbol={row.symbol}" / f"date={row.date}.parquet")
+            names = ["volume", "tick_count", "low", "vwap", "high"]
+            stored = store.read(table, row.symbol, row.date, columns=names)
+            for parameter, (start, stop) in stored.metadata["ranges"].items():
+                where = (table.name, row.symbol, row.date, parameter)
+                volume, ticks, low, vwap, high = (stored.arrays[name][start:stop] for name in names)
+                assert int(volume.sum()) == int(sizes.sum()) > 0, where
+                assert int(ticks.sum()) == len(sizes), where
+                priced = ~np.isnan(vwap)
+                assert np.all((low <= vwap)[priced] & (vwap <= high)[priced]), where
+                series += 1
+    assert series == 14 * 53
 
 
 @pytest.mark.parametrize("date", [dt.date(2021, 3, 1), dt.date(2021, 3, 2)])
@@ -105,8 +123,6 @@ def test_one_second_bars_equal_iqfeeds_own_in_every_bar(real: Settings, shared_d
 
 def test_minute_volumes_agree_with_independent_bars_of_the_same_tape(real: Settings, shared_data: Path) -> None:
     """Those bars follow another eligibility rule: nearly all minutes agree, not all."""
-    import pyarrow.parquet as pq
-
     reference = pq.read_table(shared_data / "reference_bars" / "us_2013_1m.parquet").to_pylist()
     volumes = {(row["symbol"], str(row["date"]), row["time"]): row["volume"] for row in reference}
     store = workbench(real).store

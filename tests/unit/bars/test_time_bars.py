@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from fuzzy_pipeline.bar_settings import DEFAULT_INTERVALS, BarSettings, interval_seconds
 from fuzzy_pipeline.bars.build import build_bars
 from fuzzy_pipeline.bars.series import Bars
-from fuzzy_pipeline.bars.session_ticks import counted_shares, session_ticks
+from fuzzy_pipeline.bars.session_ticks import session_ticks
 from fuzzy_pipeline.bars.sums import sums_by_series
 from fuzzy_pipeline.bars.time_bars import time_bar_ends
 from fuzzy_pipeline.enrichment import EnrichmentRules, enrich_day
-from fuzzy_pipeline.schema.codes import CloseReason
+from fuzzy_pipeline.schema.codes import CloseReason, Session
 from fuzzy_pipeline.schema.tables import BAR_TABLES, check_arrays
 from tests.oracles import time_bars as plain
 from tests.unit.enrichment.raw_ticks import HALF_DAY, TUESDAY, clock, raw_ticks
@@ -231,7 +231,8 @@ def test_laws_of_all_intervals(raw: dict[str, NDArray[Any]], profile: Any) -> No
     """Every counted share once, prices inside the range, bars in order, whatever the interval and profile."""
     ticks = enrich_day(raw, "TEST", TUESDAY, EnrichmentRules(eligibility_profile=profile))
     bars = time_bars(ticks, TUESDAY)
-    shares = counted_shares(ticks, ("regular",))
+    counted = (ticks["session"] == Session.REGULAR) & ticks["counts_volume"]
+    shares = sum(ticks["size"][counted].tolist())
     for interval in DEFAULT_INTERVALS:
         one = bars.of(interval)
         assert int(one["volume"].sum()) == shares
