@@ -82,8 +82,9 @@ def timed(engine: Engine, settings: Settings, days: Sequence[SymbolDay], bars: B
     manifest = workbench(settings).store.manifest
     started = time.perf_counter()
     for step in (EnrichStep(), bars):
-        inputs = {(row.symbol, row.date): row for row in manifest.rows(step.upstream)}
-        items = [Work(symbol, date, step.tables, inputs[symbol, date]) for symbol, date in days]
+        (table,) = step.inputs
+        inputs = {(row.symbol, row.date): row for row in manifest.rows(table)}
+        items = [Work(symbol, date, step.tables, {table: inputs[symbol, date]}) for symbol, date in days]
         rows: dict[tuple[str, dt.date], list[ManifestRow]] = {}
         for outcome in engine.map(partial(work, step, settings), items):
             if outcome.value is None:

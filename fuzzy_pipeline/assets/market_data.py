@@ -93,7 +93,6 @@ def market_data_assets(partitions: dg.TimeWindowPartitionsDefinition, settings: 
             partitions,
             group="ticks",
             texts={ENRICHED_TICKS.name: AssetText(ENRICHED_TICKS_TEXT, numba, ENRICHED_TICKS, tick_preview)},
-            deps=[RAW_TICKS.name],
         ),
         step_asset(
             bars,
@@ -105,13 +104,11 @@ def market_data_assets(partitions: dg.TimeWindowPartitionsDefinition, settings: 
                 )
                 for name in settings.bars.families
             },
-            deps=[ENRICHED_TICKS.name],
         ),
         step_asset(
             phase1,
             partitions,
             group="day_metadata",
             texts={PHASE1_TABLE: AssetText(PHASE1_TEXT, frozenset({"python", "parquet"}), picture=day_table)},
-            deps=[ENRICHED_TICKS.name],
         ),
     ]

@@ -46,14 +46,13 @@ def step_asset(
     *,
     group: str,
     texts: Mapping[str, AssetText],
-    deps: Sequence[str] = (),
 ) -> dg.AssetsDefinition:
     """The assets of a step, one a table, which it makes in one pass over the symbols of its partition's date.
 
     The run tag ``fuzzy/symbols`` (``AAPL,MSFT``) limits a run to some symbols, ``fuzzy/force`` computes again what is
     current. A failed symbol never stops the others: assets downstream in the run go on with those that are stored,
-    and the run's last assets fail, naming every symbol without result and why. An asset that carries state depends on
-    its own partition of the trading date before.
+    and the run's last assets fail, naming every symbol without result and why. What looks back depends on partitions
+    of earlier trading dates.
     """
     specs = [
         dg.AssetSpec(
@@ -61,7 +60,7 @@ def step_asset(
             group_name=group,
             description=texts[table].description,
             kinds=set(texts[table].kinds),
-            deps=[*deps, *_date_before(step, table)],
+            deps=dependencies(step, table),
             partitions_def=partitions,
             metadata={"dagster/column_schema": table_schema(schema)} if (schema := texts[table].table) else {},
         )
@@ -134,12 +133,22 @@ def _shown_before(context: dg.AssetExecutionContext, table: str, content: str) -
     return pictures
 
 
-def _date_before(step: Step, table: str) -> list[dg.AssetDep]:
-    """The dependency of an asset that carries state on its own trading date before, holidays skipped."""
-    if not step.carries_state(table):
-        return []
-    mapping = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1, allow_nonexistent_upstream_partitions=True)
-    return [dg.AssetDep(table, partition_mapping=mapping)]
+def dependencies(step: Step, table: str) -> list[dg.AssetDep]:
+    """Inputs of the same date, and earlier trading dates where a table looks back, holidays skipped."""
+    history = step.history(table)
+    return [
+        dg.AssetDep(name, partition_mapping=dates_back(history[name], with_own=name in step.inputs))
+        if name in history
+        else dg.AssetDep(name)
+        for name in dict.fromkeys((*step.inputs, *history))
+    ]
+
+
+def dates_back(count: int, *, with_own: bool) -> dg.TimeWindowPartitionMapping:
+    """The ``count`` trading dates before a partition, and its own if wanted."""
+    return dg.TimeWindowPartitionMapping(
+        start_offset=-count, end_offset=0 if with_own else -1, allow_nonexistent_upstream_partitions=True
+    )
 
 
 def is_last_of_run(context: dg.AssetExecutionContext, tables: Set[str]) -> bool:

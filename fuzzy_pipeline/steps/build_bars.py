@@ -36,16 +36,16 @@ class BuildBarsStep:
     families: tuple[FamilyName, ...] = tuple(FAMILIES)
     name: str = "bars"
     light_tables: tuple[str, ...] = ()
-    upstream: str | None = ENRICHED_TICKS.name
+    inputs: tuple[str, ...] = (ENRICHED_TICKS.name,)
 
     @property
     def tables(self) -> tuple[str, ...]:
         """One a family."""
         return tuple(BAR_TABLES[name].name for name in self.families)
 
-    def carries_state(self, table: str) -> bool:
-        """Whether the family's bars start from the state of the trading date before."""
-        return FAMILIES[_FAMILY_OF[table]].carries_state
+    def history(self, table: str) -> Mapping[str, int]:
+        """The trading date before of a family whose bars start from its state."""
+        return {table: 1} if FAMILIES[_FAMILY_OF[table]].carries_state else {}
 
     def fingerprint(self, table: str, settings: Settings) -> str:
         """Version of the family's rule, its series and the sessions."""
@@ -72,7 +72,7 @@ class BuildBarsStep:
             row = derived_row(
                 self,
                 table.name,
-                bench.settings,
+                bench,
                 work,
                 version=version,
                 rows=len(bars),
@@ -102,10 +102,10 @@ def stored_state(family: BarFamily, metadata: Metadata) -> Mapping[str, SeriesSt
 
 
 def _metadata_before(bench: Workbench, family: BarFamily, work: Work) -> Metadata | None:
-    row = work.previous.get(family.table.name)
-    if row is None:
+    before = work.earlier.get(family.table.name)
+    if not before:
         return None
-    return bench.store.heavy.metadata(family.table, work.symbol, row.date, row.version)
+    return bench.store.heavy.metadata(family.table, work.symbol, before[-1].date, before[-1].version)
 
 
 def _state_before(bench: Workbench, family: BarFamily, work: Work) -> Mapping[str, SeriesState]:
@@ -117,10 +117,10 @@ def _why_cold(family: BarFamily, bench: Workbench, work: Work, series: Sequence[
     before = _metadata_before(bench, family, work)
     if before is None:
         return "the trading date before is not stored"
-    row = work.previous[family.table.name]
+    date = work.earlier[family.table.name][-1].date
     if (before.get("state") or {}).get("version") != family.state_version:
-        return f"the state of {row.date} is of another version"
-    return f"{row.date} was built without {', '.join(series)}"
+        return f"the state of {date} is of another version"
+    return f"{date} was built without {', '.join(series)}"
 
 
 def check_conservation(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fuzzy_pipeline.day_metadata.phase1 import PHASE1_COLUMNS, day_metadata_phase1
@@ -23,11 +24,11 @@ class DayMetadataPhase1Step:
     name: str = PHASE1_TABLE
     tables: tuple[str, ...] = (PHASE1_TABLE,)
     light_tables: tuple[str, ...] = ()
-    upstream: str | None = ENRICHED_TICKS.name
+    inputs: tuple[str, ...] = (ENRICHED_TICKS.name,)
 
-    def carries_state(self, table: str) -> bool:  # noqa: ARG002  part of the step's interface
-        """No."""
-        return False
+    def history(self, table: str) -> Mapping[str, int]:  # noqa: ARG002  part of the step's interface
+        """None."""
+        return {}
 
     def fingerprint(self, table: str, settings: Settings) -> str:  # noqa: ARG002  part of the step's interface
         """Version of the record's definitions."""
@@ -42,7 +43,7 @@ class DayMetadataPhase1Step:
         row = derived_row(
             self,
             PHASE1_TABLE,
-            bench.settings,
+            bench,
             work,
             version=LIGHT_VERSION,
             rows=1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fuzzy_pipeline.enrichment import EnrichmentRules, enrich_day
@@ -23,11 +24,11 @@ class EnrichStep:
     name: str = ENRICHED_TICKS.name
     tables: tuple[str, ...] = (ENRICHED_TICKS.name,)
     light_tables: tuple[str, ...] = ()
-    upstream: str | None = RAW_TICKS.name
+    inputs: tuple[str, ...] = (RAW_TICKS.name,)
 
-    def carries_state(self, table: str) -> bool:  # noqa: ARG002  part of the step's interface
-        """No."""
-        return False
+    def history(self, table: str) -> Mapping[str, int]:  # noqa: ARG002  part of the step's interface
+        """None."""
+        return {}
 
     def fingerprint(self, table: str, settings: Settings) -> str:  # noqa: ARG002  part of the step's interface
         """Method version and profiles."""
@@ -44,7 +45,7 @@ class EnrichStep:
         row = derived_row(
             self,
             ENRICHED_TICKS.name,
-            bench.settings,
+            bench,
             work,
             version=version,
             rows=length(ticks),

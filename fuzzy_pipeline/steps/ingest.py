@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,11 +44,11 @@ class IngestStep:
     name: str = RAW_TICKS.name
     tables: tuple[str, ...] = (RAW_TICKS.name,)
     light_tables: tuple[str, ...] = (QUARANTINE.name, OFFICIAL_PRINTS.name, TICK_FLAGS.name)
-    upstream: str | None = None
+    inputs: tuple[str, ...] = ()
 
-    def carries_state(self, table: str) -> bool:  # noqa: ARG002  part of the step's interface
-        """No."""
-        return False
+    def history(self, table: str) -> Mapping[str, int]:  # noqa: ARG002  part of the step's interface
+        """None."""
+        return {}
 
     def fingerprint(self, table: str, settings: Settings) -> str:  # noqa: ARG002  part of the step's interface
         """Method version, source, condition profile and ingest rules."""
@@ -93,7 +94,7 @@ class IngestStep:
             version=version,
             rows=checked.rows_kept,
             content_hash=content_hash(checked.ticks, RAW_TICKS.names),
-            input_hash=input_hash(self.fingerprint(RAW_TICKS.name, settings), None),
+            input_hash=input_hash(self.fingerprint(RAW_TICKS.name, settings)),
             source=fetched.source,
             source_detail=fetched.detail,
             ingest_id=ingest_id,

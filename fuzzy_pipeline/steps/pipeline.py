@@ -13,8 +13,8 @@ from fuzzy_pipeline.steps.build_bars import BuildBarsStep
 from fuzzy_pipeline.steps.describe_day import DayMetadataPhase1Step
 from fuzzy_pipeline.steps.enrich import EnrichStep
 from fuzzy_pipeline.steps.ingest import IngestStep
-from fuzzy_pipeline.steps.step import Step, date_before, is_current
-from fuzzy_pipeline.stores.manifest import ManifestRow
+from fuzzy_pipeline.steps.inputs import StepInputs
+from fuzzy_pipeline.steps.step import Step, is_current
 from fuzzy_pipeline.stores.store import Store
 
 Key = tuple[str, str, dt.date]
@@ -36,34 +36,21 @@ def stale_results(
 ) -> set[Key]:
     """Committed results that the next run of their date would compute again, or whose input it would.
 
-    A result is stale when its settings, its input or the state of the trading date before have changed since, and so
-    is everything downstream of it: later tables of the date, and later dates of tables that carry state. Later dates
-    are looked at among ``dates`` only.
+    A result is stale when its settings, its inputs or the earlier dates it depends on have changed since, and so is
+    everything downstream of it: later tables of the date, and later dates of tables that look back. Later dates are
+    looked at among ``dates`` only.
     """
     stale: set[Key] = set()
     for step in pipeline_steps(settings):
-        inputs = _rows(store, step.upstream, dates, symbols) if step.upstream else {}
+        inputs = StepInputs(step, store, dates, symbols)
         for table in step.tables:
-            carries = step.carries_state(table)
-            before = {date: date_before(date) for date in dates} if carries else {}
-            wanted = sorted({*dates, *(date for date in before.values() if date is not None)})
-            held = _rows(store, table, wanted, symbols)
-            failures = store.manifest.failures(table, wanted, symbols) if carries else []
-            failed = {(row.symbol, row.date) for row in failures}
-            for (symbol, date), row in sorted(held.items(), key=lambda item: item[0][1]):
-                if date not in dates:
-                    continue
-                earlier = before.get(date)
-                hands_on = earlier is not None and (symbol, earlier) not in failed
-                previous = held.get((symbol, earlier)) if earlier is not None and hands_on else None
-                old = not is_current(step, settings, row, inputs.get((symbol, date)), previous)
-                follows = (step.upstream, symbol, date) in stale or (table, symbol, earlier) in stale
-                if old or follows:
-                    stale.add((table, symbol, date))
+            history = step.history(table)
+            for row in sorted(store.manifest.rows(table, dates, symbols), key=lambda row: row.date):
+                work = inputs.work(row.symbol, row.date, (table,))
+                followed = [(name, row.date) for name in step.inputs]
+                followed += [(name, key.date) for name in history for key in work.earlier.get(name, ())]
+                if not is_current(step, settings, row, work) or any(
+                    (name, row.symbol, date) in stale for name, date in followed
+                ):
+                    stale.add((table, row.symbol, row.date))
     return stale
-
-
-def _rows(
-    store: Store, table: str, dates: Sequence[dt.date], symbols: Sequence[str] | None
-) -> dict[tuple[str, dt.date], ManifestRow]:
-    return {(row.symbol, row.date): row for row in store.manifest.rows(table, dates, symbols)}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
+import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import pyarrow as pa
@@ -15,7 +16,8 @@ from fuzzy_pipeline import trading_calendar
 from fuzzy_pipeline.engine import Engine, ItemFailure
 from fuzzy_pipeline.errors import NotStoredError, SymbolDaysFailed
 from fuzzy_pipeline.settings import Settings
-from fuzzy_pipeline.steps.step import Step, StepResult, Work, date_before, is_current
+from fuzzy_pipeline.steps.inputs import StepInputs
+from fuzzy_pipeline.steps.step import Step, StepResult, Work, is_current, reads_source
 from fuzzy_pipeline.steps.workbench import workbench
 from fuzzy_pipeline.stores.manifest import FailureRow, ManifestRow
 from fuzzy_pipeline.stores.store import Store
@@ -98,11 +100,12 @@ def run_date(
     started = time.perf_counter()
     bench = workbench(settings)
     report = DateReport(tuple(step.tables if tables is None else tables), date)
-    held = bench.store if step.upstream is not None else bench.store_if_any()
+    from_source = reads_source(step)
+    held = bench.store_if_any() if from_source else bench.store
     todo = _plan(step, settings, held, symbols, force, report)
     if todo or report.failed or held is None:
         # Only now is a source opened: a date that is complete needs none.
-        store = bench.store_for_ingest() if step.upstream is None else bench.store
+        store = bench.store_for_ingest() if from_source else bench.store
         _work_off(step, settings, engine, store, todo, report)
     report.seconds = time.perf_counter() - started
     return report
@@ -140,37 +143,27 @@ def _plan(
     step: Step, settings: Settings, store: Store | None, symbols: Sequence[str], force: bool, report: DateReport
 ) -> list[Work]:
     """What is to be worked on, largest first; what is current and what lacks its input goes into the report."""
-    date = report.date
+    date, batch = report.date, uuid.uuid4().hex
     if store is None:
-        return [Work(symbol, date, report.tables) for symbol in symbols]
+        return [Work(symbol, date, report.tables, batch=batch) for symbol in symbols]
     held = _held(step, store, date, symbols, report.tables)
-    before = _rows_before(step, store, date, symbols, report.tables)
-    inputs: dict[str, ManifestRow] = {}
-    failed: dict[str, FailureRow] = {}
-    if step.upstream is not None:
-        inputs = {row.symbol: row for row in store.manifest.rows(step.upstream, [date], symbols)}
-        failed = {row.symbol: row for row in store.manifest.failures(step.upstream, [date], symbols)}
+    inputs = StepInputs(step, store, [date], symbols, report.tables)
     todo = []
     for symbol in symbols:
-        upstream = inputs.get(symbol)
-        # An input that could not be renewed is no input, though its older version is still there to be read.
-        if step.upstream is not None and (upstream is None or symbol in failed):
-            report.fail(symbol, _missing_input(step, date, symbol, failed.get(symbol)), report.tables)
+        missing = inputs.missing(symbol, date)
+        if missing is not None:
+            report.fail(symbol, ItemFailure(NotStoredError.__name__, missing, missing), report.tables)
             continue
-        previous = {table: rows[symbol] for table, rows in before.items() if symbol in rows}
+        work = inputs.work(symbol, date, report.tables, batch)
         rows = {table: held[table].get(symbol) for table in report.tables}
-        stale = tuple(
-            table
-            for table, row in rows.items()
-            if force or not is_current(step, settings, row, upstream, previous.get(table))
-        )
+        stale = tuple(table for table, row in rows.items() if force or not is_current(step, settings, row, work))
         report.skipped.extend(row for table, row in rows.items() if row is not None and table not in stale)
         if stale:
-            todo.append(Work(symbol, date, stale, upstream, {t: row for t, row in previous.items() if t in stale}))
+            todo.append(replace(work, tables=stale))
     for table in report.tables:
         store.manifest.clear_failures(table, date, [row.symbol for row in report.skipped if row.table == table])
     # Largest first, so that the last worker is not left alone with it.
-    return sorted(todo, key=lambda work: work.upstream.rows if work.upstream else 0, reverse=True)
+    return sorted(todo, key=lambda work: work.input.rows if work.inputs else 0, reverse=True)
 
 
 def _held(
@@ -188,29 +181,6 @@ def _held(
                 if row["symbol"] in rows and row["ingest_id"] != rows[row["symbol"]].ingest_id:
                     del rows[row["symbol"]]
     return held
-
-
-def _rows_before(
-    step: Step, store: Store, date: dt.date, symbols: Sequence[str], tables: Sequence[str]
-) -> dict[str, dict[str, ManifestRow]]:
-    """Rows of the trading date before, by table and symbol, for the tables that carry state."""
-    carrying = [table for table in tables if step.carries_state(table)]
-    before = date_before(date) if carrying else None
-    if before is None:
-        return {}
-    found = {}
-    for table in carrying:
-        # A date that could not be renewed hands nothing on, though its older version is still there to be read.
-        failed = {row.symbol for row in store.manifest.failures(table, [before], symbols)}
-        rows = store.manifest.rows(table, [before], symbols)
-        found[table] = {row.symbol: row for row in rows if row.symbol not in failed}
-    return found
-
-
-def _missing_input(step: Step, date: dt.date, symbol: str, failed: FailureRow | None) -> ItemFailure:
-    why = f"failed: {failed.reason}" if failed else "were not materialised"
-    reason = f"{symbol} {date}: no {step.upstream}, they {why}"
-    return ItemFailure(NotStoredError.__name__, reason, reason)
 
 
 def _settings_of_one_worker(settings: Settings, engine: Engine) -> Settings:

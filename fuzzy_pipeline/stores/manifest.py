@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -79,6 +79,14 @@ class FailureRow(Record):
     attempts: int = Field(default=1, ge=1)
 
 
+class CommittedKey(NamedTuple):
+    """What is committed of a symbol on a date: what results of later dates refer to."""
+
+    date: dt.date
+    version: int
+    content_hash: str
+
+
 _R = TypeVar("_R", bound=Record)
 
 
@@ -125,6 +133,20 @@ class Manifest:
             return {}
         symbol, date, version, rows = (found[name].to_pylist() for name in columns)
         return dict(zip(zip(symbol, date, strict=True), zip(version, rows, strict=True), strict=True))
+
+    def keys(
+        self, table: str, dates: Sequence[dt.date], symbols: Sequence[str] | None = None
+    ) -> dict[str, tuple[CommittedKey, ...]]:
+        """What is committed of each symbol on some dates, oldest first."""
+        columns = ["symbol", "date", "version", "content_hash"]
+        found = self._light.read(f"manifest/{table}", dates=dates, symbols=symbols, columns=columns)
+        keys: dict[str, list[CommittedKey]] = {}
+        if found is not None:
+            found = found.sort_by("date")
+            symbol, *rest = (found[name].to_pylist() for name in columns)
+            for name, key in zip(symbol, map(CommittedKey, *rest), strict=True):
+                keys.setdefault(name, []).append(key)
+        return {name: tuple(of_symbol) for name, of_symbol in keys.items()}
 
     def dates(self, table: str) -> list[dt.date]:
         """Dates of which at least one symbol is committed, in order."""

@@ -34,6 +34,8 @@ LAYERS: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"rankings"}), "day records of all symbols to ranks"),
     (frozenset({"steps"}), "read, call one function of the layers below, write, report"),
     (frozenset({"query"}), "reads what steps stored, and runs them for what is missing"),
+    (frozenset({"store_care", "operations"}), "pruning, backups, audit, alerts: about the store as a whole"),
+    (frozenset({"report"}), "what a person reads of a date, from everything below"),
     (frozenset({"resources"}), "the Dagster side begins: settings, store and engine for assets"),
     (frozenset({"assets", "checks"}), "steps as assets, and checks over what they stored"),
     (frozenset({"schedules", "definitions"}), "when assets run, and the code location; each starts the other"),
