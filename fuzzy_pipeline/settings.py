@@ -15,7 +15,9 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from fuzzy_pipeline.bar_settings import BarSettings, Section
+from fuzzy_pipeline.catch_up_settings import CatchUpSettings
 from fuzzy_pipeline.errors import SettingsError
+from fuzzy_pipeline.ranking_settings import RankingSettings
 
 ConditionProfile = Literal["iqfeed", "fuzzy_oss20"]
 EligibilityProfile = Literal["iqfeed", "sip", "all"]
@@ -111,6 +113,8 @@ class Settings(BaseSettings):
     history: HistorySettings = HistorySettings()
     ingest: IngestSettings = IngestSettings()
     bars: BarSettings = BarSettings()
+    rankings: RankingSettings = RankingSettings()
+    catch_up: CatchUpSettings = CatchUpSettings()
     engine: EngineSettings = EngineSettings()
     store: StoreSettings = StoreSettings()
 

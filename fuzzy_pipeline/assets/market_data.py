@@ -1,4 +1,4 @@
-"""The assets: raw ticks, enriched ticks, bars of each family, day metadata.
+"""The assets made a symbol at a time: raw ticks, enriched ticks, bars of each family, day metadata.
 
 Belongs here: which assets there are, what they depend on and what their pages in the web UI say.
 """
@@ -10,11 +10,14 @@ from typing import Any
 
 import dagster as dg
 
-from fuzzy_pipeline.assets.reports import bar_pictures, day_table, markdown_table, tick_preview
+from fuzzy_pipeline.assets.pictures import baselines_table, day_pictures, phase2_table
+from fuzzy_pipeline.assets.reports import bar_pictures, markdown_table, tick_preview
 from fuzzy_pipeline.assets.step_asset import AssetText, step_asset
 from fuzzy_pipeline.bar_settings import FamilyName
 from fuzzy_pipeline.bars.registry import FAMILIES
+from fuzzy_pipeline.schema.baselines import BASELINES_TABLE
 from fuzzy_pipeline.schema.day_metadata import PHASE1_TABLE
+from fuzzy_pipeline.schema.day_metadata_phase2 import PHASE2_TABLE
 from fuzzy_pipeline.schema.tables import ENRICHED_TICKS, RAW_TICKS
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.steps.pipeline import pipeline_steps
@@ -57,9 +60,20 @@ FAMILY_TEXTS: dict[FamilyName, str] = {
 }
 
 PHASE1_TEXT = """
-One record per symbol and date: basic statistics and hourly evolution of the regular session.
+One record per symbol and date, of its own ticks alone: basic statistics, spreads, sides, liquidity, execution, hours,
+venues, data quality of the regular session.
 
 Fields that cannot be computed are null, with the reason under `null_reasons`.
+"""
+
+BASELINES_TEXT = """
+What was usual for a symbol before the date, from phase 1 of up to 252 earlier trading dates: thresholds, hours and
+weekdays, distributions over 1, 5, 20 and 252 dates, records. The date itself is never in them.
+"""
+
+PHASE2_TEXT = """
+One record per symbol and date: toxicity, price impact, patterns, institutional flow, regimes, and how the date compares
+with earlier ones. Whatever is compared with normal is compared with earlier dates only, and null until enough exist.
 """
 
 
@@ -79,8 +93,9 @@ def ingest_tables(_: Store, report: DateReport, table: str) -> Mapping[str, Any]
 
 def market_data_assets(partitions: dg.TimeWindowPartitionsDefinition, settings: Settings) -> list[dg.AssetsDefinition]:
     """All assets, in the order the data flow; bars of the families of the settings."""
-    ingest, enrich, bars, phase1 = pipeline_steps(settings)
+    ingest, enrich, bars, phase1, baselines, phase2 = pipeline_steps(settings)
     arctic, numba = frozenset({"python", "arcticdb"}), frozenset({"numba", "arcticdb"})
+    light = frozenset({"numba", "parquet"})
     return [
         step_asset(
             ingest,
@@ -109,6 +124,18 @@ def market_data_assets(partitions: dg.TimeWindowPartitionsDefinition, settings: 
             phase1,
             partitions,
             group="day_metadata",
-            texts={PHASE1_TABLE: AssetText(PHASE1_TEXT, frozenset({"python", "parquet"}), picture=day_table)},
+            texts={PHASE1_TABLE: AssetText(PHASE1_TEXT, light, picture=day_pictures)},
+        ),
+        step_asset(
+            baselines,
+            partitions,
+            group="day_metadata",
+            texts={BASELINES_TABLE: AssetText(BASELINES_TEXT, light, picture=baselines_table)},
+        ),
+        step_asset(
+            phase2,
+            partitions,
+            group="day_metadata",
+            texts={PHASE2_TABLE: AssetText(PHASE2_TEXT, light, picture=phase2_table)},
         ),
     ]

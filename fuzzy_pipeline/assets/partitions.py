@@ -8,6 +8,7 @@ sessions: session bounds come from the key and the trading calendar.
 from __future__ import annotations
 
 import datetime as dt
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 
@@ -23,4 +24,18 @@ def trading_date_partitions(first_date: dt.date) -> dg.DailyPartitionsDefinition
     holidays = [day for day in trading_calendar.partition_exclusions() if day >= start]
     return dg.DailyPartitionsDefinition(
         start_date=first_date.isoformat(), timezone=EVENING_ZONE, exclusions=[WEEKENDS, *holidays]
+    )
+
+
+def dates_back(count: int, *, with_own: bool) -> dg.TimeWindowPartitionMapping:
+    """The ``count`` trading dates before a partition, and its own if wanted."""
+    return dg.TimeWindowPartitionMapping(
+        start_offset=-count, end_offset=0 if with_own else -1, allow_nonexistent_upstream_partitions=True
+    )
+
+
+def last_partition_date(now: dt.datetime) -> dt.date:
+    """The last trading date whose partition exists: a date's window ends in its evening, in the partitions' zone."""
+    return trading_calendar.last_trading_date_on_or_before(
+        now.astimezone(ZoneInfo(EVENING_ZONE)).date() - dt.timedelta(days=1)
     )

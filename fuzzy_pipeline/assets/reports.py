@@ -8,14 +8,18 @@ from typing import Any
 
 import dagster as dg
 import numpy as np
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from fuzzy_pipeline.bars.registry import FAMILIES
 from fuzzy_pipeline.bars.series import Bars
-from fuzzy_pipeline.charts import bar_lengths_png, bars_over_ticks_png, candlestick_png, intraday_png, shares_png
-from fuzzy_pipeline.schema.day_metadata import METADATA_VERSION, DayMetadataPhase1
-from fuzzy_pipeline.schema.records import from_table
+from fuzzy_pipeline.charts import (
+    bar_lengths_png,
+    bars_over_ticks_png,
+    candlestick_png,
+    clock_label,
+    signed_flow_png,
+    spread_and_volume_png,
+)
 from fuzzy_pipeline.schema.tables import ENRICHED_TICKS, Table, arrow_type
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.steps.run_date import DateReport
@@ -117,7 +121,7 @@ def tick_preview(store: Store, report: DateReport, table: str) -> dict[str, Any]
     names = ["timestamp", "price", "size", "bid", "ask", "trade_sign", "session", "spread_bps", "is_odd_lot"]
     arrays = store.read(ENRICHED_TICKS, row.symbol, row.date, columns=names, rows=(0, PREVIEW_ROWS)).arrays
     cells = zip(*(arrays[name].tolist() if name != "timestamp" else arrays[name] for name in names), strict=True)
-    lines = markdown_table(names, [[_short(cell) for cell in line] for line in cells])
+    lines = markdown_table(names, [[short(cell) for cell in line] for line in cells])
     return {"preview": dg.MetadataValue.md(f"First ticks of {row.symbol} (times in UTC)\n\n{lines}")}
 
 
@@ -137,10 +141,30 @@ def bar_pictures(store: Store, report: DateReport, table: str) -> dict[str, Any]
         return found
     if family.name == "time":
         drawn = candlestick_png(bars.of(parameter), f"{title}, {parameter} bars")
+        found |= _session_pictures(bars, title)
     else:
         ticks = store.read(ENRICHED_TICKS, row.symbol, row.date, columns=PICTURE_TICKS).arrays
         drawn = bars_over_ticks_png(bars.of(parameter), ticks, f"{title}, {family.name} bars, {parameter}")
     return found | {"candlesticks": picture(drawn)}
+
+
+def _session_pictures(bars: Bars, title: str) -> dict[str, Any]:
+    """Spread and volume by minute, and who traded with whom by five minutes, where these intervals are stored."""
+    found: dict[str, Any] = {}
+    if "1m" in bars.ranges:
+        minutes = bars.of("1m")
+        volume = minutes["volume"].astype(np.float64)
+        drawn = spread_and_volume_png(
+            minutes["bar_start"], minutes["avg_spread_bps"], volume, f"{title}, spread and volume by minute"
+        )
+        found["spread_and_volume"] = picture(drawn)
+    if "5m" in bars.ranges:
+        parts = bars.of("5m")
+        buy, sell, volume = (parts[name].astype(np.float64) for name in ("buy_volume", "sell_volume", "volume"))
+        labels = [clock_label(start) for start in parts["bar_start"]]
+        drawn = signed_flow_png(labels, buy, sell, volume - buy - sell, f"{title}, volume by side, 5 minutes")
+        found["signed_flow"] = picture(drawn)
+    return found
 
 
 def picture(png: bytes) -> dg.MarkdownMetadataValue:
@@ -168,56 +192,8 @@ def _bar_lengths(bars: Bars) -> str:
     return markdown_table(["parameter", "bars", "ticks: 5 %", "median", "95 %"], lines)
 
 
-def day_table(store: Store, report: DateReport, table: str) -> dict[str, Any]:
-    """What every symbol's day was, and pictures of the busiest one's hours and venues."""
-    stored = store.light.read(table, dates=[report.date])
-    kept = stored.filter(pc.equal(stored["metadata_version"], METADATA_VERSION)) if stored is not None else None
-    records = {record.symbol: record for record in from_table(kept, DayMetadataPhase1)}
-    header = [
-        "symbol", "ticks", "close", "change", "volume", "realised volatility", "median spread [bps]", "buy / sell",
-        "off exchange", "liquidity score", "silent minutes", "quality",
-    ]  # fmt: skip
-    lines = [
-        [
-            record.symbol,
-            *(
-                "" if value is None else _short(value)
-                for value in (
-                    record.basic_stats.total_ticks,
-                    record.basic_stats.price_close,
-                    record.basic_stats.price_change_pct,
-                    record.basic_stats.volume_total,
-                    record.basic_stats.realised_volatility,
-                    record.spread_stats.median_bps,
-                    record.trade_classification.buy_sell_ratio,
-                    record.venue_analysis.off_exchange_share,
-                    record.liquidity_profile.liquidity_score,
-                    record.data_quality.silent_minutes,
-                    record.data_quality.data_quality_level,
-                )
-            ),
-        ]
-        for record in records.values()
-    ]
-    found: dict[str, Any] = {"days": dg.MetadataValue.md(markdown_table(header, lines))}
-    row = busiest(report, table)
-    if row.symbol not in records:
-        return found
-    buckets, venues = records[row.symbol].intraday_evolution, records[row.symbol].venue_analysis.venues
-    hours = intraday_png(
-        [f"{bucket.start:%H:%M}" for bucket in buckets],
-        np.array([bucket.volume_pct for bucket in buckets], dtype=np.float64),
-        np.array([bucket.spread for bucket in buckets], dtype=np.float64),
-        f"{row.symbol} {row.date} ({row.kind}), volume and mean spread by hour",
-    )
-    shares = shares_png(
-        {venue.exchange: venue.volume_share for venue in venues},
-        f"{row.symbol} {row.date} ({row.kind}), share of volume by venue",
-    )
-    return found | {"hours": picture(hours), "venues": picture(shares)}
-
-
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """A value as a table cell: numbers with four digits that count, or all of them before the point."""
     if isinstance(value, float):
-        return f"{value:.4f}"
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

@@ -11,14 +11,15 @@ from typing import Any
 
 import dagster as dg
 
+from fuzzy_pipeline.assets.partitions import dates_back
 from fuzzy_pipeline.assets.reports import materialization_metadata, table_schema
 from fuzzy_pipeline.errors import SymbolDaysFailed
 from fuzzy_pipeline.resources.pipeline import EngineResource, SettingsResource
-from fuzzy_pipeline.resources.run_tags import check_same_settings, is_forced, tagged_symbols
+from fuzzy_pipeline.resources.run_tags import check_same_settings, is_forced, is_refetch, tagged_symbols
 from fuzzy_pipeline.schema.tables import Table
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.steps.run_date import DateReport, run_date
-from fuzzy_pipeline.steps.step import Step
+from fuzzy_pipeline.steps.step import Step, reads_source
 from fuzzy_pipeline.stores.manifest import ManifestRow
 from fuzzy_pipeline.stores.store import Store
 
@@ -50,30 +51,15 @@ def step_asset(
     """The assets of a step, one a table, which it makes in one pass over the symbols of its partition's date.
 
     The run tag ``fuzzy/symbols`` (``AAPL,MSFT``) limits a run to some symbols, ``fuzzy/force`` computes again what is
-    current. A failed symbol never stops the others: assets downstream in the run go on with those that are stored,
-    and the run's last assets fail, naming every symbol without result and why. What looks back depends on partitions
-    of earlier trading dates.
+    current, ``fuzzy/refetch`` only asks the source again. A failed symbol never stops the others: assets downstream
+    in the run go on with those that are stored, and the run's last assets fail, naming every symbol without result and
+    why. What looks back depends on partitions of earlier trading dates.
     """
     specs = [
-        dg.AssetSpec(
-            table,
-            group_name=group,
-            description=texts[table].description,
-            kinds=set(texts[table].kinds),
-            deps=dependencies(step, table),
-            partitions_def=partitions,
-            metadata={"dagster/column_schema": table_schema(schema)} if (schema := texts[table].table) else {},
-        )
+        table_spec(table, partitions, group=group, text=texts[table], deps=dependencies(step, table))
         for table in step.tables
     ]
-    checks = [
-        dg.AssetCheckSpec(
-            STORED_CHECK,
-            asset=table,
-            description="Every symbol of the date is stored; failed ones are named with their reasons.",
-        )
-        for table in step.tables
-    ]
+    checks = [stored_check_spec(table) for table in step.tables]
 
     @dg.multi_asset(name=step.name, specs=specs, check_specs=checks, can_subset=len(specs) > 1)
     def asset(
@@ -85,18 +71,61 @@ def step_asset(
         symbols = tagged_symbols(context.run.tags) or chosen.symbols
         selected = {key.to_user_string() for key in context.selected_asset_keys}
         tables = tuple(table for table in step.tables if table in selected)
-        report = run_date(step, date, symbols, chosen, engine.open(), tables=tables, force=is_forced(context.run.tags))
-        described = {table: _described(context, report, table, chosen, texts[table]) for table in tables}
-        if report.failed and is_last_of_run(context, selected):
-            for table, metadata in described.items():
-                context.log_event(dg.AssetObservation(table, metadata=metadata, partition=context.partition_key))
-            _fail(report)
-        checked = {key.asset_key.to_user_string() for key in context.selected_asset_check_keys}
-        for table, metadata in described.items():
-            results = [stored_check(report, table)] if table in checked else []
-            yield dg.MaterializeResult(asset_key=table, metadata=metadata, check_results=results)
+        force = is_forced(context.run.tags) or (reads_source(step) and is_refetch(context.run.tags))
+        report = run_date(step, date, symbols, chosen, engine.open(), tables=tables, force=force)
+        yield from materialized(context, report, chosen, texts)
 
     return asset
+
+
+def materialized(
+    context: dg.AssetExecutionContext, report: DateReport, settings: Settings, texts: Mapping[str, AssetText]
+) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
+    """A result for each table of a report, with its metadata and ``every_symbol_stored``.
+
+    Raises
+    ------
+    dagster.Failure
+        Symbols failed, and no other asset of the run depends on these: the run must not end well.
+    """
+    described = {table: _described(context, report, table, settings, texts[table]) for table in report.tables}
+    if report.failed and is_last_of_run(context, {key.to_user_string() for key in context.selected_asset_keys}):
+        for table, metadata in described.items():
+            context.log_event(dg.AssetObservation(table, metadata=metadata, partition=context.partition_key))
+        _fail(report)
+    checked = {key.asset_key.to_user_string() for key in context.selected_asset_check_keys}
+    for table, metadata in described.items():
+        results = [stored_check(report, table)] if table in checked else []
+        yield dg.MaterializeResult(asset_key=table, metadata=metadata, check_results=results)
+
+
+def table_spec(
+    table: str,
+    partitions: dg.TimeWindowPartitionsDefinition,
+    *,
+    group: str,
+    text: AssetText,
+    deps: Sequence[dg.AssetDep],
+) -> dg.AssetSpec:
+    """One table as an asset."""
+    return dg.AssetSpec(
+        table,
+        group_name=group,
+        description=text.description,
+        kinds=set(text.kinds),
+        deps=deps,
+        partitions_def=partitions,
+        metadata={"dagster/column_schema": table_schema(text.table)} if text.table else {},
+    )
+
+
+def stored_check_spec(table: str) -> dg.AssetCheckSpec:
+    """The check ``every_symbol_stored`` of a table."""
+    return dg.AssetCheckSpec(
+        STORED_CHECK,
+        asset=table,
+        description="Every symbol of the date is stored; failed ones are named with their reasons.",
+    )
 
 
 CONTENT = "content"
@@ -142,13 +171,6 @@ def dependencies(step: Step, table: str) -> list[dg.AssetDep]:
         else dg.AssetDep(name)
         for name in dict.fromkeys((*step.inputs, *history))
     ]
-
-
-def dates_back(count: int, *, with_own: bool) -> dg.TimeWindowPartitionMapping:
-    """The ``count`` trading dates before a partition, and its own if wanted."""
-    return dg.TimeWindowPartitionMapping(
-        start_offset=-count, end_offset=0 if with_own else -1, allow_nonexistent_upstream_partitions=True
-    )
 
 
 def is_last_of_run(context: dg.AssetExecutionContext, tables: Set[str]) -> bool:

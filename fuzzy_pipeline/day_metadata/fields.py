@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from fuzzy_pipeline.schema.day_metadata import Group
@@ -22,6 +23,11 @@ AnyGroup = TypeVar("AnyGroup", bound=Group)
 def number(value: Any) -> float | None:
     """The number, None for NaN."""
     return None if math.isnan(value) else float(value)
+
+
+def numbers(values: NDArray[np.float64]) -> list[float | None]:
+    """The numbers in order, None for NaN."""
+    return [None if math.isnan(value) else value for value in values.tolist()]
 
 
 def instant(value: np.datetime64) -> dt.datetime | None:
@@ -47,7 +53,10 @@ def filled(group: type[AnyGroup], measured: object, **given: Any) -> AnyGroup:
 
 
 def null_fields(model: BaseModel, path: str = "") -> Iterator[str]:
-    """Fields that are None, also inside groups and lists: ``basic_stats.vwap``, ``intraday_evolution[3].spread``."""
+    """Fields that are None, also inside groups and lists: ``basic_stats.vwap``, ``intraday_evolution[3].spread``.
+
+    A list of numbers is named once when any of them is None.
+    """
     for name in type(model).model_fields:
         here = f"{path}.{name}" if path else name
         value = getattr(model, name)
@@ -56,6 +65,8 @@ def null_fields(model: BaseModel, path: str = "") -> Iterator[str]:
         elif isinstance(value, BaseModel):
             yield from null_fields(value, here)
         elif isinstance(value, list):
+            if None in value:
+                yield here
             for number_, item in enumerate(value):
                 if isinstance(item, BaseModel):
                     yield from null_fields(item, f"{here}[{number_}]")

@@ -17,6 +17,7 @@ from fuzzy_pipeline.day_metadata import session_groups
 from fuzzy_pipeline.day_metadata.data_quality import QUALITY_COLUMNS, data_quality
 from fuzzy_pipeline.day_metadata.fields import instant, known_instant, number
 from fuzzy_pipeline.day_metadata.null_reasons import null_reasons
+from fuzzy_pipeline.day_metadata.yardsticks import yardsticks
 from fuzzy_pipeline.microstructure.noise import realised_volatility
 from fuzzy_pipeline.schema.arrays import Arrays, take
 from fuzzy_pipeline.schema.day_metadata import BasicStats, DayMetadataPhase1, IntradayBucket
@@ -51,6 +52,7 @@ def day_metadata_phase1(
     started = time.perf_counter()
     session = session_ticks(ticks, trading_date, "regular", pool=pool)
     bars = session_bars(session)
+    liquidity = session_groups.measured_liquidity(session)
     record = DayMetadataPhase1(
         symbol=symbol,
         date=trading_date,
@@ -59,10 +61,11 @@ def day_metadata_phase1(
         basic_stats=basic_stats(bars),
         spread_stats=session_groups.spread_stats(session),
         trade_classification=session_groups.trade_classification(session),
-        liquidity_profile=session_groups.liquidity_profile(session, bars["1d"]["liquidity_score"][0]),
+        liquidity_profile=session_groups.liquidity_profile(liquidity, bars["1d"]["liquidity_score"][0]),
         execution_quality=session_groups.execution_quality(session),
         intraday_evolution=intraday_evolution(bars),
         venue_analysis=session_groups.venue_analysis(session),
+        yardsticks=yardsticks(session, session_groups.priced_ticks(session), liquidity.p95_trade_size),
         data_quality=data_quality(ticks, trading_date),
         null_reasons={},
     )

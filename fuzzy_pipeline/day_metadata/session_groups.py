@@ -1,11 +1,18 @@
-"""Groups of phase 1 that are one measure of the session's ticks each."""
+"""Groups of phase 1 that are one measure of the session's ticks each, and what several groups are measured on."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fuzzy_pipeline.bars.session_ticks import SessionTicks
 from fuzzy_pipeline.day_metadata.fields import filled, number
 from fuzzy_pipeline.microstructure.execution_quality import execution_quality as measure_execution
-from fuzzy_pipeline.microstructure.liquidity import liquidity_profile as measure_liquidity
+from fuzzy_pipeline.microstructure.liquidity import LiquidityProfile as LiquidityMeasure
+from fuzzy_pipeline.microstructure.liquidity import liquidity_profile as liquidity_measure
 from fuzzy_pipeline.microstructure.spreads import quoted_spread
 from fuzzy_pipeline.microstructure.trade_flow import trade_flow
 from fuzzy_pipeline.microstructure.venues import venue_analysis as measure_venues
@@ -17,6 +24,22 @@ from fuzzy_pipeline.schema.day_metadata import (
     VenueAnalysis,
     VenueShare,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class PricedTicks:
+    """The ticks of a session whose price may set one: odd lots and late prints are not among them."""
+
+    timestamp: NDArray[np.int64]
+    price: NDArray[np.float64]
+    size: NDArray[np.unsignedinteger[Any]]
+
+
+def priced_ticks(session: SessionTicks) -> PricedTicks:
+    """Price-setting ticks of a session, in time order."""
+    setting = session.column("is_qualified")
+    columns = session.timestamp, session.column("price"), session.column("size")
+    return PricedTicks(*columns) if setting.all() else PricedTicks(*(column[setting] for column in columns))
 
 
 def spread_stats(session: SessionTicks) -> SpreadStats:
@@ -31,9 +54,9 @@ def trade_classification(session: SessionTicks) -> TradeClassification:
     return filled(TradeClassification, measured)
 
 
-def liquidity_profile(session: SessionTicks, liquidity_score: float) -> LiquidityProfile:
-    """Sizes, rates and price steps; the score is that of the session's one-day bar."""
-    measured = measure_liquidity(
+def measured_liquidity(session: SessionTicks) -> LiquidityMeasure:
+    """Sizes, rates and price steps of the session, of which several groups take their part."""
+    return liquidity_measure(
         session.timestamp,
         session.column("price"),
         session.column("size"),
@@ -41,6 +64,10 @@ def liquidity_profile(session: SessionTicks, liquidity_score: float) -> Liquidit
         session.column("ask"),
         (session.end_ns - session.start_ns) / 1e9,
     )
+
+
+def liquidity_profile(measured: LiquidityMeasure, liquidity_score: float) -> LiquidityProfile:
+    """Sizes, rates and price steps; the score is that of the session's one-day bar."""
     return filled(LiquidityProfile, measured, liquidity_score=number(liquidity_score))
 
 

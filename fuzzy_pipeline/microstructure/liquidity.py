@@ -25,13 +25,15 @@ _WIDEST = 2**32  # a range of price units that fits 32 bits: 4,294 USD
 class LiquidityProfile:
     """Sizes, rates and price steps of a session; NaN where unknown.
 
-    ``avg_trade_size``, ``median_trade_size`` [shares], ``trade_frequency`` [1/min], ``quote_intensity`` quote changes
-    seen at trades [1/s], ``effective_tick_size`` least non-zero change between successive prices [USD],
-    ``price_levels_count`` distinct prices, ``time_between_trades_ms`` mean [ms].
+    ``avg_trade_size``, ``median_trade_size``, ``p95_trade_size`` [shares], the percentile interpolated linearly,
+    ``trade_frequency`` [1/min], ``quote_intensity`` quote changes seen at trades [1/s], ``effective_tick_size`` least
+    non-zero change between successive prices [USD], ``price_levels_count`` distinct prices, ``time_between_trades_ms``
+    mean [ms].
     """
 
     avg_trade_size: float
     median_trade_size: float
+    p95_trade_size: float
     trade_frequency: float
     quote_intensity: float
     effective_tick_size: float
@@ -78,9 +80,13 @@ def _distinct(units: NDArray[np.int64]) -> int:
     return 1 + int(np.count_nonzero(ordered[1:] != ordered[:-1]))
 
 
-def _median(size: NDArray[np.unsignedinteger[Any]]) -> float:
-    ordered = np.sort(size)  # sizes repeat so much that NumPy sorts them faster than it partitions them
-    return (float(ordered[(len(size) - 1) // 2]) + float(ordered[len(size) // 2])) / 2
+def _sorted_percentile(ordered: NDArray[np.unsignedinteger[Any]], percent: int) -> float:
+    """Percentile of sorted values, interpolated linearly between the two nearest; NaN of none."""
+    if len(ordered) == 0:
+        return _UNKNOWN
+    below, rest = divmod(percent * (len(ordered) - 1), 100)
+    low, high = float(ordered[below]), float(ordered[below + (rest > 0)])
+    return low + (high - low) * rest / 100
 
 
 def liquidity_profile(
@@ -124,6 +130,7 @@ def liquidity_profile(
     ----------
     Goyenko, Holden and Trzcinka (2009), Journal of Financial Economics 92:153,
     https://doi.org/10.1016/j.jfineco.2008.06.002
+    Hyndman and Fan (1996), The American Statistician 50:361 (percentiles: type 7), https://doi.org/10.2307/2684934
 
     Examples
     --------
@@ -140,9 +147,11 @@ def liquidity_profile(
     units = np.empty(n, dtype=np.int64)
     least = _price_units(price, units)
     changes, quoted = _quote_changes(bid, ask)
+    by_size = np.sort(size)  # sizes repeat so much that NumPy sorts them faster than it partitions them
     return LiquidityProfile(
         avg_trade_size=int(size.sum(dtype=np.int64)) / n if n else _UNKNOWN,
-        median_trade_size=_median(size) if n else _UNKNOWN,
+        median_trade_size=_sorted_percentile(by_size, 50),
+        p95_trade_size=_sorted_percentile(by_size, 95),
         trade_frequency=n * 60 / session_seconds,
         quote_intensity=changes / session_seconds if quoted else _UNKNOWN,
         effective_tick_size=least / PRICE_UNITS_PER_USD if least else _UNKNOWN,

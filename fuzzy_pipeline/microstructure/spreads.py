@@ -6,7 +6,7 @@ weighted by time, and a later midpoint comes with the age of the quote it is tak
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ _NS = 1_000_000_000
 _UNKNOWN = float("nan")
 _PERCENTILES = {"min": 0.0, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95, "p99": 0.99, "max": 1.0}
 _EFFECTIVE, _REALISED, _IMPACT, _AGE = range(4)  # rows of a decomposition
+_NOTHING, _PARTS, _IMPACT_BPS = range(3)  # what is kept of each trade
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -213,7 +214,7 @@ def _effective(price, size, midpoint, sign, sums):  # type: ignore[no-untyped-de
 
 @njit(cache=True, nogil=True)
 def _decompose(timestamps, price, size, midpoint, sign, horizon, end, keep, each, sums):  # type: ignore[no-untyped-def]
-    """Sums over the trades known at one horizon; with ``keep``, the parts of each trade too.
+    """Sums over the trades known at one horizon; ``each`` takes the parts of each trade or its impact in bps.
 
     ``sums`` float64[4, 4]: effective, realised, impact × Σ USD, Σ USD·shares, Σ bps, Σ bps·shares, then Σ age [ns].
     """
@@ -235,7 +236,7 @@ def _decompose(timestamps, price, size, midpoint, sign, horizon, end, keep, each
         side = 2.0 * sign[i]
         effective, realised, impact = side * (price[i] - middle), side * (price[i] - later), side * (later - middle)
         age = float(until - later_at)
-        if keep:
+        if keep == _PARTS:
             each[_EFFECTIVE, i] = effective
             each[_REALISED, i] = realised
             each[_IMPACT, i] = impact
@@ -243,6 +244,8 @@ def _decompose(timestamps, price, size, midpoint, sign, horizon, end, keep, each
         volume = float(size[i])
         to_bps = 1e4 / middle
         weight = volume * to_bps
+        if keep == _IMPACT_BPS:
+            each[0, i] = impact * to_bps
         n += 1
         shares += np.int64(size[i])
         ages += age
@@ -348,15 +351,15 @@ def decompose_spread(
         raise ValueError(f"a horizon is not negative: {horizon_ns} ns")
     midpoint, each, sums = usable_midpoint(bid, ask), np.full((4, len(price)), np.nan), np.empty((4, 4))
     unweighted = np.zeros(len(price), dtype=np.uint32)
-    _decompose(timestamps, price, unweighted, midpoint, trade_sign, horizon_ns, end_ns, True, each, sums)
+    _decompose(timestamps, price, unweighted, midpoint, trade_sign, horizon_ns, end_ns, _PARTS, each, sums)
     return SpreadDecomposition(midpoint, *each)
 
 
 def summarise_horizons(
     timestamps: Instants, price: Floats, size: Shares, bid: Floats, ask: Floats, trade_sign: Signs, end_ns: int,
-    horizons_s: Sequence[float] = HORIZONS_S,
+    horizons_s: Sequence[float] = HORIZONS_S, *, impact_bps: Mapping[float, Floats] | None = None,
 ) -> tuple[HorizonSummary, ...]:  # fmt: skip
-    """Means of ``decompose_spread`` at several horizons, without keeping the trades' own values.
+    """Means of ``decompose_spread`` at several horizons, without keeping the trades' own values but for some impacts.
 
     Parameters
     ----------
@@ -366,6 +369,8 @@ def summarise_horizons(
         [shares]
     horizons_s : sequence of float
         [s]
+    impact_bps : mapping of float to float64[n_trades], optional
+        Horizon -> array that takes the price impact of each trade, NaN where unknown. [bps]
 
     Returns
     -------
@@ -386,13 +391,17 @@ def summarise_horizons(
     """
     if min(horizons_s, default=0) < 0:
         raise ValueError(f"a horizon is not negative: {min(horizons_s)} s")
-    midpoint, unkept = usable_midpoint(bid, ask), np.empty((4, 0))
+    midpoint, unkept = usable_midpoint(bid, ask), np.empty((1, 0))
+    kept = {} if impact_bps is None else impact_bps
+    for impacts in kept.values():
+        impacts[:] = np.nan
     if np.isnan(midpoint).all():
         timestamps = timestamps[:0]  # no trade is known: none needs to be looked at
     found = []
     for horizon_s in horizons_s:
         h, sums = round(horizon_s * _NS), np.empty((4, 4))
-        n, shares = _decompose(timestamps, price, size, midpoint, trade_sign, h, end_ns, False, unkept, sums)
+        keep, each = (_IMPACT_BPS, kept[horizon_s][np.newaxis]) if horizon_s in kept else (_NOTHING, unkept)
+        n, shares = _decompose(timestamps, price, size, midpoint, trade_sign, h, end_ns, keep, each, sums)
         effective, realised, impact = (_means(n, shares, row) for row in sums[:_AGE])
         mean_age_s = float(sums[_AGE, 0]) / n / _NS if n else _UNKNOWN
         found.append(HorizonSummary(float(horizon_s), effective, realised, impact, mean_age_s))

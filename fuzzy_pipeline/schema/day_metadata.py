@@ -16,6 +16,7 @@ METADATA_VERSIONS: dict[int, str] = {
         "Spread, trade classification, liquidity, execution, venues and data quality; realised volatility among the"
         " basic statistics; reasons for the nulls of hourly buckets."
     ),
+    3: "Yardsticks: what later dates are compared with.",
 }
 """What each version of the record brought; raised whenever a group changes its fields or their meaning."""
 
@@ -252,6 +253,27 @@ class DataQuality(Group):
     crossed_markets: list[CrossedMarket] = Field(description="Crossed quotes joined, in time order.")
 
 
+class Yardsticks(Group):
+    """What later dates are compared with; phase 2 of a date takes the yardsticks of earlier dates only."""
+
+    p95_trade_size: float | None = Field(
+        description="95th percentile of the sizes of counted ticks, interpolated linearly. [shares]"
+    )
+    minute_impact_60s_bps: list[float | None] = Field(
+        description="Mean price impact of the trades of each minute of the session, 60 s later; null for a minute"
+        " without a trade whose side, quote and later quote are known. [bps]"
+    )
+    impact_share: float | None = Field(
+        description="Share-weighted price impact / effective spread at 60 s: 1 − reversion rate. [1]"
+    )
+    minute_volatility: float | None = Field(
+        description="Square root of the mean squared 1-minute log return from the first price on; a minute without a"
+        " price keeps the one before. [1]"
+    )
+    burst_count: int = Field(description="Runs of at least five changes of price in one direction within five seconds.")
+    median_burst_volume: float | None = Field(description="Median volume of these runs. [shares]")
+
+
 class DayMetadataPhase1(Group):
     """Phase 1 of a symbol's day, computed right after its ticks are stored."""
 
@@ -267,5 +289,6 @@ class DayMetadataPhase1(Group):
     execution_quality: ExecutionQuality
     intraday_evolution: list[IntradayBucket]
     venue_analysis: VenueAnalysis
+    yardsticks: Yardsticks
     data_quality: DataQuality
     null_reasons: dict[str, str] = Field(description="Field -> why it is null.")

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.steps.build_bars import BuildBarsStep
-from fuzzy_pipeline.steps.describe_day import DayMetadataPhase1Step
+from fuzzy_pipeline.steps.describe_day import DayMetadataPhase1Step, DayMetadataPhase2Step, TrailingBaselinesStep
 from fuzzy_pipeline.steps.enrich import EnrichStep
 from fuzzy_pipeline.steps.ingest import IngestStep
 from fuzzy_pipeline.steps.inputs import StepInputs
+from fuzzy_pipeline.steps.rank_symbols import RANKING_TABLES, ranking_inputs, rankings_are_stale
 from fuzzy_pipeline.steps.step import Step, is_current
 from fuzzy_pipeline.stores.store import Store
 
@@ -22,13 +23,20 @@ Key = tuple[str, str, dt.date]
 
 
 def pipeline_steps(settings: Settings) -> tuple[Step, ...]:
-    """Every step, upstream first."""
-    return IngestStep(), EnrichStep(), BuildBarsStep(settings.bars.families), DayMetadataPhase1Step()
+    """Every step that works a symbol at a time, upstream first."""
+    return (
+        IngestStep(),
+        EnrichStep(),
+        BuildBarsStep(settings.bars.families),
+        DayMetadataPhase1Step(),
+        TrailingBaselinesStep(),
+        DayMetadataPhase2Step(),
+    )
 
 
 def pipeline_tables(settings: Settings) -> tuple[str, ...]:
     """Tables every symbol and date should have, upstream first."""
-    return tuple(table for step in pipeline_steps(settings) for table in step.tables)
+    return (*(table for step in pipeline_steps(settings) for table in step.tables), *RANKING_TABLES)
 
 
 def stale_results(
@@ -53,4 +61,15 @@ def stale_results(
                     (name, row.symbol, date) in stale for name, date in followed
                 ):
                     stale.add((table, row.symbol, row.date))
-    return stale
+    return stale | _stale_rankings(store, settings, dates, symbols, stale)
+
+
+def _stale_rankings(
+    store: Store, settings: Settings, dates: Sequence[dt.date], symbols: Sequence[str] | None, stale: set[Key]
+) -> set[Key]:
+    """Rows of ranked dates that would be ranked again: a date's rows depend on all its symbols at once."""
+    rows = [row for table in RANKING_TABLES for row in store.manifest.rows(table, dates, symbols)]
+    inputs = set(ranking_inputs(settings))
+    changed = {date for table, _, date in stale if table in inputs}
+    old = {date for date in {row.date for row in rows} if date in changed or rankings_are_stale(store, settings, date)}
+    return {(row.table, row.symbol, row.date) for row in rows if row.date in old}

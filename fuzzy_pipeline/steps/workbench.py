@@ -6,8 +6,13 @@ Belongs here: opening and keeping these per process. Workers are handed settings
 from __future__ import annotations
 
 import atexit
+import datetime as dt
 import os
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from fuzzy_pipeline.buffers import BufferPool
 from fuzzy_pipeline.errors import NotStoredError
@@ -25,6 +30,8 @@ class Workbench:
         self.settings = settings
         self.pool = BufferPool()
         self._store: Store | None = None
+        self._batch = ""
+        self._light_rows: dict[object, Mapping[str, pa.Table]] = {}
 
     @cached_property
     def source(self) -> TickSource:
@@ -57,6 +64,18 @@ class Workbench:
             self._store = open_or_create_store(self.settings, self.source.kind, HEAVY_TABLES)
         return self._store
 
+    def light_rows(
+        self, batch: str, table: str, dates: Sequence[dt.date], columns: Sequence[str] | None
+    ) -> Mapping[str, pa.Table]:
+        """Rows of a light table on some dates by symbol, all columns or some, read once for all symbols of a batch."""
+        key = (table, tuple(dates), columns if columns is None else tuple(columns))
+        if batch != self._batch:
+            self._batch, self._light_rows = batch, {}
+        if key not in self._light_rows:
+            found = self.store.light.read(table, dates=dates, columns=columns) if dates else None
+            self._light_rows[key] = {} if found is None else rows_by_symbol(found)
+        return self._light_rows[key]
+
     def close(self) -> None:
         """Give back the source's sockets and the store's handles."""
         source = self.__dict__.pop("source", None)
@@ -65,6 +84,19 @@ class Workbench:
         if self._store is not None:
             self._store.close()
             self._store = None
+
+
+def rows_by_symbol(rows: pa.Table) -> dict[str, pa.Table]:
+    """The rows of each symbol, in their order."""
+    if rows.num_rows == 0:
+        return {}
+    ordered = rows.take(pc.sort_indices(rows, sort_keys=[("symbol", "ascending")])).combine_chunks()
+    counted = ordered.group_by("symbol", use_threads=False).aggregate([([], "count_all")])
+    found, start = {}, 0
+    for symbol, count in zip(counted["symbol"].to_pylist(), counted["count_all"].to_pylist(), strict=True):
+        found[symbol] = ordered.slice(start, count)
+        start += count
+    return found
 
 
 _OPEN: dict[tuple[int, str], Workbench] = {}

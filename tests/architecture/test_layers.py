@@ -20,7 +20,20 @@ from tests.architecture.source_tree import (
 LAYERS: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"errors"}), "every module raises them; they know nothing"),
     (frozenset({"nyse_sessions"}), "the file of unusual days, which the calendar reads"),
-    (frozenset({"bar_settings", "settings", "trading_calendar"}), "what a user chose and when markets trade: no data"),
+    (
+        frozenset(
+            {
+                "bar_settings",
+                "ranking_settings",
+                "quality_settings",
+                "store_settings",
+                "catch_up_settings",
+                "settings",
+                "trading_calendar",
+            }
+        ),
+        "what a user chose and when markets trade: no data",
+    ),
     (frozenset({"schema"}), "columns, tables and codes; a code set is chosen by a setting's name"),
     (frozenset({"buffers", "engine", "charts"}), "memory, processes and pictures: they know arrays, not their meaning"),
     (frozenset({"microstructure"}), "formulas: arrays in, arrays out"),

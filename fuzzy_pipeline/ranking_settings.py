@@ -1,0 +1,23 @@
+"""What symbols are compared with: one settings section.
+
+Belongs here: the choices. What they mean for a date's symbols is in ``rankings``.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from fuzzy_pipeline.bar_settings import Section
+
+
+class RankingSettings(Section):
+    """Benchmark and sector of each symbol, for relations and correlations."""
+
+    benchmark: str = Field(default="SPY", description="Symbol that every symbol is compared with.")
+    sectors: dict[str, str] = Field(
+        default_factory=dict,
+        description='ETF of each symbol\'s sector, as JSON: {"AAPL": "XLK", "JPM": "XLF"}. The ETF must be a symbol too.',
+    )
+    minimum_returns: int = Field(
+        default=20, ge=3, description="Fewer common 5-minute returns give no correlation and no beta."
+    )
