@@ -10,10 +10,12 @@ import dagster as dg
 
 from fuzzy_pipeline.assets.market_data import market_data_assets
 from fuzzy_pipeline.assets.partitions import trading_date_partitions
+from fuzzy_pipeline.assets.rankings import ranking_assets
 from fuzzy_pipeline.checks.conservation import conservation_check
 from fuzzy_pipeline.resources.pipeline import EngineResource, SettingsResource, StoreResource
 from fuzzy_pipeline.resources.sql import SqlResource
 from fuzzy_pipeline.schedules.after_close import after_close_schedule, nightly_job
+from fuzzy_pipeline.schedules.catch_up import catch_up_plan_asset, catch_up_sensor
 from fuzzy_pipeline.settings import load_settings
 
 # Partitioned checks are in preview in 1.13, and naming a job's partitions is deprecated though a schedule needs it
@@ -31,10 +33,11 @@ def build_definitions(resources: Mapping[str, Any] | None = None) -> dg.Definiti
     job = nightly_job(partitions)
     settings = SettingsResource()
     return dg.Definitions(
-        assets=market_data_assets(partitions, chosen),
+        assets=[*market_data_assets(partitions, chosen), ranking_assets(partitions, chosen), catch_up_plan_asset()],
         asset_checks=[conservation_check(partitions)],
         jobs=[job],
         schedules=[after_close_schedule(job)],
+        sensors=[catch_up_sensor(job, partitions)],
         resources={
             "settings": settings,
             "store": StoreResource(settings=settings),

@@ -177,3 +177,9 @@ def _stay_on_a_core(free: SimpleQueue[int]) -> None:
 def open_engine(settings: EngineSettings) -> Engine:
     """The engine a user chose."""
     return InlineEngine() if settings.kind == "inline" else ProcessEngine(settings.workers, settings.min_symbols)
+
+
+def workers_for(symbols: int, settings: EngineSettings) -> int:
+    """How many symbols are worked on at a time."""
+    alone = settings.kind == "inline" or symbols < settings.min_symbols
+    return 1 if alone else settings.workers or os.cpu_count() or 1

@@ -59,6 +59,8 @@ def run(date: OptionalDate = None, symbols: Symbols = "", assets: Assets = "", f
 
     settings, chosen = load_settings(), chosen_symbols(symbols)
     if date is None:
+        with err().status("starting …"):
+            from fuzzy_pipeline.assets.partitions import last_partition_date
         date = last_partition_date(dt.datetime.now(dt.UTC))
         note(f"no date given: {date}, the last trading date that has a partition")
     with notes():
@@ -130,16 +132,6 @@ def _show(progress: Progress, task: TaskID, state: BackfillState) -> None:
     waiting = f"waiting for {state.waiting_for}" if state.waiting_for else "dates"
     text = f"{waiting}, [red]{state.dates_failed} failed[/red]" if state.dates_failed else waiting
     progress.update(task, description=text, completed=state.dates_done + state.dates_failed)
-
-
-def last_partition_date(now: dt.datetime) -> dt.date:
-    """The last trading date whose partition exists: a date's window ends in its evening, in the partitions' zone."""
-    from zoneinfo import ZoneInfo
-
-    from fuzzy_pipeline.assets.partitions import EVENING_ZONE
-    from fuzzy_pipeline.trading_calendar import last_trading_date_on_or_before
-
-    return last_trading_date_on_or_before(now.astimezone(ZoneInfo(EVENING_ZONE)).date() - dt.timedelta(days=1))
 
 
 def covered(settings: Settings, dates: Sequence[dt.date], symbols: Sequence[str]) -> list[DayCoverage]:

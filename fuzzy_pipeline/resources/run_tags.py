@@ -16,16 +16,24 @@ from fuzzy_pipeline.settings import Settings, check_symbols, parse_symbols
 
 SYMBOLS_TAG = "fuzzy/symbols"
 FORCE_TAG = "fuzzy/force"
+REFETCH_TAG = "fuzzy/refetch"
+CATCH_UP_TAG = "fuzzy/catch_up"
 SETTINGS_TAG = "fuzzy/settings"
 FINGERPRINT_DIGITS = 16
 
 
-def run_tags(settings: Settings, symbols: Sequence[str] = (), force: bool = False) -> dict[str, str]:
+def run_tags(
+    settings: Settings, symbols: Sequence[str] = (), force: bool = False, refetch: bool = False
+) -> dict[str, str]:
     """Tags of a run of these symbols (none: those of the settings) with the settings of this process."""
     tags = {SETTINGS_TAG: settings_fingerprint(settings)}
     if symbols:
         tags[SYMBOLS_TAG] = ",".join(symbols)
-    return tags | ({FORCE_TAG: "true"} if force else {})
+    if force:
+        tags[FORCE_TAG] = "true"
+    if refetch:
+        tags[REFETCH_TAG] = "true"
+    return tags
 
 
 def tagged_symbols(tags: Mapping[str, str]) -> tuple[str, ...]:
@@ -37,6 +45,11 @@ def tagged_symbols(tags: Mapping[str, str]) -> tuple[str, ...]:
 def is_forced(tags: Mapping[str, str]) -> bool:
     """Whether a run computes again what is stored and current."""
     return tags.get(FORCE_TAG) == "true"
+
+
+def is_refetch(tags: Mapping[str, str]) -> bool:
+    """Whether a run fetches ticks from the source again though they are stored, and then what depends on them."""
+    return tags.get(REFETCH_TAG) == "true"
 
 
 def settings_fingerprint(settings: Settings) -> str:

@@ -15,7 +15,7 @@ def nightly_job(partitions: dg.PartitionsDefinition[str]) -> dg.UnresolvedAssetJ
         NIGHTLY,
         selection=dg.AssetSelection.all(),
         partitions_def=partitions,
-        description="Ticks, enriched ticks, bars and day metadata of one trading date.",
+        description="Ticks, enriched ticks, bars, day metadata and rankings of one trading date.",
     )
 
 

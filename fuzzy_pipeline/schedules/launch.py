@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -24,18 +24,20 @@ from typing import IO, Self
 import dagster as dg
 from dagster_shared.error import SerializableErrorInfo
 
+from fuzzy_pipeline.assets.partitions import last_partition_date
 from fuzzy_pipeline.errors import EngineError, SettingsError
-from fuzzy_pipeline.resources.run_tags import run_tags
+from fuzzy_pipeline.operations.catch_up import CatchUpPlan, Due
+from fuzzy_pipeline.resources.run_tags import CATCH_UP_TAG, REFETCH_TAG, run_tags
 from fuzzy_pipeline.schedules.after_close import NIGHTLY
+from fuzzy_pipeline.schedules.catch_up import current_plan, next_requests
 from fuzzy_pipeline.schedules.job_backfill import HAS_ENDED, nightly_backfill
+from fuzzy_pipeline.schedules.run_states import ACTIVE, ENDED_BADLY
 from fuzzy_pipeline.settings import Settings
 
 MODULE = "fuzzy_pipeline.definitions"
 BACKFILL_POLL_S = 1.0
 DAEMON_SILENCE_S = 45.0
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-_FAILED = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
-_ACTIVE = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,7 @@ def run_now(
     symbols: Sequence[str] = (),
     assets: Sequence[str] = (),
     force: bool = False,
+    more_tags: Mapping[str, str] | None = None,
 ) -> RunOutcome:
     """Materialise one trading date in this process, as a run of the instance.
 
@@ -121,7 +124,7 @@ def run_now(
         result = job.execute_in_process(
             instance=instance,
             partition_key=date.isoformat(),
-            tags=run_tags(settings, symbols, force),
+            tags={**run_tags(settings, symbols, force), **(more_tags or {})},
             asset_selection=selection,
             run_config=_QUIET,
             raise_on_error=False,
@@ -200,7 +203,7 @@ def _state(instance: dg.DagsterInstance, backfill_id: str, total: int) -> Backfi
     runs = instance.get_runs(dg.RunsFilter(tags={"dagster/backfill": backfill_id}))
     latest = {run.tags.get("dagster/partition", run.run_id): run for run in reversed(runs)}
     done = sum(run.status == dg.DagsterRunStatus.SUCCESS for run in latest.values())
-    failed = [run.run_id for run in latest.values() if run.status in _FAILED]
+    failed = [run.run_id for run in latest.values() if run.status in ENDED_BADLY]
     waiting = error = ""
     if found is None or found.status in HAS_ENDED:
         error = _why(instance, failed[-1]) if failed else ""
@@ -284,11 +287,33 @@ def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
             process.wait()
 
 
+def catch_up_plan(settings: Settings, lookback_days: int | None = None) -> CatchUpPlan:
+    """What is to be caught up now."""
+    prepare_instance(settings)
+    with dg.DagsterInstance.get() as instance:
+        return current_plan(settings, instance, last_partition_date(dt.datetime.now(dt.UTC)), lookback_days)
+
+
+def catch_up(settings: Settings, lookback_days: int | None = None) -> Iterator[tuple[Due, RunOutcome]]:
+    """Catch up in this process, one run after the other in the order of the plan, until nothing more is due.
+
+    A date that fails is tried as often as the settings say.
+    """
+    while True:
+        plan = catch_up_plan(settings, lookback_days)
+        chosen = next_requests(plan, settings, active=0)
+        if not chosen:
+            return
+        due = chosen[0]
+        tags = {CATCH_UP_TAG: "true"} | ({REFETCH_TAG: "true"} if due.force_source else {})
+        yield due, run_now(settings, due.date, due.symbols, more_tags=tags)
+
+
 def running(settings: Settings) -> list[str]:
     """What runs or waits now, a line each."""
     prepare_instance(settings)
     with dg.DagsterInstance.get() as instance:
-        runs = instance.get_runs(dg.RunsFilter(statuses=_ACTIVE))
+        runs = instance.get_runs(dg.RunsFilter(statuses=ACTIVE))
         return [
             f"{run.status.value.lower()} {run.tags.get('dagster/partition', run.job_name)} (run {run.run_id[:8]})"
             for run in runs

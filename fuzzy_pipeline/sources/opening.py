@@ -7,6 +7,7 @@ IQFeed of this process and the real client.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import replace
 
 from fuzzy_pipeline.settings import Settings
@@ -14,8 +15,9 @@ from fuzzy_pipeline.simulator.market import SimulatedMarket
 from fuzzy_pipeline.sources.files import FilesSource
 from fuzzy_pipeline.sources.iqfeed.client import IQFeedClient
 from fuzzy_pipeline.sources.iqfeed.server import LoopbackServer
-from fuzzy_pipeline.sources.iqfeed.source import IQFeedSource
+from fuzzy_pipeline.sources.iqfeed.source import IQFeedSource, earliest_date
 from fuzzy_pipeline.sources.protocol import DataKind, FetchedTicks, TickSource
+from fuzzy_pipeline.trading_calendar import now_eastern
 
 
 class SimulatedFeed:
@@ -64,3 +66,24 @@ def open_source(settings: Settings) -> TickSource:
         return SimulatedFeed(settings)
     client = IQFeedClient(settings.iqfeed)
     return IQFeedSource(client, history=None if client.kind == "simulated" else settings.history)
+
+
+def dates_offered(settings: Settings, dates: Sequence[dt.date]) -> set[dt.date]:
+    """Those of the dates that the source may have, as far as can be told without asking it.
+
+    Files: dates of which some symbol of the settings has a file. The feed: dates it still keeps. The simulated market
+    has all.
+
+    Raises
+    ------
+    SourceFileError
+        The folder of tick files does not exist.
+    """
+    if settings.source == "files":
+        source = FilesSource(settings.files)
+        held = {date for symbol in settings.symbols for date in source.dates(symbol)}
+        return held & set(dates)
+    if settings.source == "simulator":
+        return set(dates)
+    earliest = earliest_date(now_eastern(), settings.history)
+    return {date for date in dates if date >= earliest}

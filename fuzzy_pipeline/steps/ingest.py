@@ -1,4 +1,8 @@
-"""Ingest: fetch a symbol-day, judge its ticks, store the good ones, set the others aside with their reasons."""
+"""Ingest: fetch a symbol-day, judge its ticks, store the good ones, set the others aside with their reasons.
+
+Rows that a person released are stored with the others. When releases are all that changed since the last ingest, the
+source is not asked again: what it gave is put together from what is stored.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,15 @@ from fuzzy_pipeline import __version__
 from fuzzy_pipeline.errors import NoDataError
 from fuzzy_pipeline.quality.validation import ValidatedTicks, validate_ticks
 from fuzzy_pipeline.schema.arrays import Arrays, length
+from fuzzy_pipeline.schema.quarantine import (
+    DECISIONS_TABLE,
+    QUARANTINE_RELEASED,
+    QuarantineDecision,
+    RowKey,
+    arrays_of,
+    releases_of,
+)
+from fuzzy_pipeline.schema.records import from_table
 from fuzzy_pipeline.schema.tables import (
     OFFICIAL_PRINTS,
     QUARANTINE,
@@ -27,14 +40,24 @@ from fuzzy_pipeline.schema.tables import (
     arrow_schema,
 )
 from fuzzy_pipeline.settings import Settings
-from fuzzy_pipeline.steps.step import StepResult, Work, input_hash
+from fuzzy_pipeline.sources.protocol import FetchedTicks
+from fuzzy_pipeline.steps.step import StepResult, Work, hash_of_inputs, input_hash
 from fuzzy_pipeline.steps.workbench import Workbench
 from fuzzy_pipeline.stores.content_hash import content_hash
 from fuzzy_pipeline.stores.manifest import ManifestRow
+from fuzzy_pipeline.stores.store import Store
 from fuzzy_pipeline.trading_calendar import now_eastern
 
 METHOD_VERSION = 1
 FLAG_ROWS_KEPT = 100
+REFETCHED = "refetched"
+"""Entry of a row's notes: the symbol-day was fetched again, and what that changed."""
+RELEASES = "releases"
+"""Entry of a row's notes: hash of the decisions it was made with."""
+UNUSED_RELEASES = "unused_releases"
+"""Entry of a row's notes: how many releases found no row, or one that cannot be stored even so."""
+REPLAYED = "replayed"
+"""Entry of a row's notes: the ingest whose rows were judged again without asking the source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +66,7 @@ class IngestStep:
 
     name: str = RAW_TICKS.name
     tables: tuple[str, ...] = (RAW_TICKS.name,)
-    light_tables: tuple[str, ...] = (QUARANTINE.name, OFFICIAL_PRINTS.name, TICK_FLAGS.name)
+    light_tables: tuple[str, ...] = (QUARANTINE.name, OFFICIAL_PRINTS.name, TICK_FLAGS.name, QUARANTINE_RELEASED.name)
     inputs: tuple[str, ...] = ()
 
     def history(self, table: str) -> Mapping[str, int]:  # noqa: ARG002  part of the step's interface
@@ -58,7 +81,7 @@ class IngestStep:
         )
 
     def run(self, bench: Workbench, work: Work) -> StepResult:
-        """Fetch, validate, store.
+        """Fetch (or put together from what is stored), validate, store.
 
         Raises
         ------
@@ -72,10 +95,13 @@ class IngestStep:
         started = time.perf_counter()
         settings, symbol, date = bench.settings, work.symbol, work.date
         store = bench.store_for_ingest()
-        fetched = bench.source.fetch_ticks(symbol, date)
+        before = store.manifest.find(RAW_TICKS.name, symbol, date)
+        releases = _releases(store, work)
+        stored = stored_tape(store, before) if before and self._only_releases_changed(settings, work, before) else None
+        fetched = stored or bench.source.fetch_ticks(symbol, date)
         if length(fetched.columns) == 0:
             raise NoDataError(f"{symbol} {date}: {fetched.source} ({fetched.detail}) has a day without ticks")
-        checked = validate_ticks(fetched.columns, symbol, date, settings.ingest, settings.condition_profile)
+        checked = validate_ticks(fetched.columns, symbol, date, settings.ingest, settings.condition_profile, releases)
         if checked.rows_kept == 0:
             raise NoDataError(
                 f"{symbol} {date}: none of the {checked.rows_in} rows of {fetched.source} ({fetched.detail}) is a"
@@ -86,6 +112,10 @@ class IngestStep:
             RAW_TICKS, symbol, date, checked.ticks,
             {"source": fetched.source, "detail": fetched.detail, "kind": fetched.kind, "ingest_id": ingest_id},
         )  # fmt: skip
+        content = content_hash(checked.ticks, RAW_TICKS.names)
+        again = {}
+        if before and not stored:
+            again = {REFETCHED: "same ticks" if before.content_hash == content else f"{before.rows} ticks before"}
         row = ManifestRow(
             table=RAW_TICKS.name,
             symbol=symbol,
@@ -93,8 +123,8 @@ class IngestStep:
             kind=fetched.kind,
             version=version,
             rows=checked.rows_kept,
-            content_hash=content_hash(checked.ticks, RAW_TICKS.names),
-            input_hash=input_hash(self.fingerprint(RAW_TICKS.name, settings)),
+            content_hash=content,
+            input_hash=hash_of_inputs(self, RAW_TICKS.name, settings, work),
             source=fetched.source,
             source_detail=fetched.detail,
             ingest_id=ingest_id,
@@ -107,9 +137,80 @@ class IngestStep:
             latency_s=fetched.latency_s,
             seconds=time.perf_counter() - started,
             committed_at=now_eastern(),
-            notes=dict(fetched.notes),
+            notes={**fetched.notes, **again, **_notes_on_releases(work, releases, checked)},
         )
         return StepResult((row,), light_tables(checked, symbol, date, ingest_id), _shown(checked))
+
+    def _only_releases_changed(self, settings: Settings, work: Work, before: ManifestRow) -> bool:
+        """Whether the committed ticks differ from what is wanted by decisions on rows set aside, and nothing else."""
+        if getattr(work, "force", False):
+            return False
+        made_with = before.notes.get(RELEASES, "")
+        inputs = [before.model_copy(update={"content_hash": made_with})] if made_with else []
+        same_else = before.input_hash == input_hash(self.fingerprint(RAW_TICKS.name, settings), inputs)
+        return same_else and made_with != _hash_of_releases(work)
+
+
+def _hash_of_releases(work: Work) -> str:
+    row = work.inputs.get(DECISIONS_TABLE)
+    return row.content_hash if row else ""
+
+
+def _releases(store: Store, work: Work) -> dict[RowKey, Mapping[str, str]]:
+    """Releases of the symbol and date that are committed."""
+    if not _hash_of_releases(work):
+        return {}
+    rows = store.light.read(DECISIONS_TABLE, dates=[work.date], symbols=[work.symbol])
+    return releases_of(from_table(rows, QuarantineDecision))
+
+
+def _notes_on_releases(work: Work, releases: Mapping[RowKey, object], checked: ValidatedTicks) -> dict[str, str]:
+    unused = len(releases) - len(checked.released_rules)
+    notes = {RELEASES: _hash_of_releases(work), UNUSED_RELEASES: str(unused) if unused else ""}
+    return {name: text for name, text in notes.items() if text}
+
+
+def stored_tape(store: Store, row: ManifestRow) -> FetchedTicks | None:
+    """What the source gave for a committed symbol-day: ticks, official prints and rows set aside in arrival order.
+
+    Rows that were released stand in it as they came. None when light rows are of another ingest than the ticks: a run
+    was killed between the two.
+    """
+    symbol, date = row.symbol, row.date
+    apart: list[dict[str, Any]] = []
+    for table in (QUARANTINE.name, OFFICIAL_PRINTS.name, QUARANTINE_RELEASED.name):
+        found = store.light.read(table, dates=[date], symbols=[symbol])
+        rows = found.to_pylist() if found is not None else []
+        if any(each["ingest_id"] != row.ingest_id for each in rows):
+            return None
+        if table == QUARANTINE_RELEASED.name:
+            released = rows
+        else:
+            apart += rows
+    numbers = np.array([each["row"] for each in apart], np.int64)
+    of_ticks = np.setdiff1d(np.arange(row.rows_in), numbers)
+    if len(of_ticks) != row.rows or len(of_ticks) + len(numbers) != row.rows_in:
+        return None
+    ticks = store.read(RAW_TICKS, symbol, date, columns=RAW_TICKS.names, version=row.version).arrays
+    columns = {name: np.empty(row.rows_in, array.dtype) for name, array in ticks.items()}
+    released_numbers = np.array([each["row"] for each in released], np.int64)
+    for places, part in (
+        (of_ticks, ticks), (numbers, arrays_of(apart)), (released_numbers, arrays_of(released)),
+    ):  # fmt: skip
+        for name, array in columns.items():
+            array[places] = part[name]
+    own = (REFETCHED, RELEASES, UNUSED_RELEASES, REPLAYED)
+    return FetchedTicks(
+        symbol=symbol,
+        trading_date=date,
+        columns=columns,
+        source=row.source,
+        kind=row.kind,
+        latency_s=row.latency_s,
+        requests=0,
+        detail=row.source_detail,
+        notes={name: text for name, text in row.notes.items() if name not in own} | {REPLAYED: row.ingest_id},
+    )
 
 
 def _source_name(settings: Settings) -> str:
@@ -120,7 +221,7 @@ def _source_name(settings: Settings) -> str:
 
 
 def light_tables(checked: ValidatedTicks, symbol: str, date: dt.date, ingest_id: str) -> dict[str, pa.Table]:
-    """Rows for the quarantine, official_prints and tick_flags tables; empty ones too, to replace earlier rows."""
+    """Rows for the light tables of ticks; empty ones too, to replace earlier rows."""
     origin = {"symbol": symbol, "trading_date": date, "ingest_id": ingest_id}
     flags = pa.Table.from_pylist(
         [
@@ -133,6 +234,9 @@ def light_tables(checked: ValidatedTicks, symbol: str, date: dt.date, ingest_id:
         QUARANTINE.name: _tick_rows(QUARANTINE, checked.set_aside, checked.rows, origin, list(checked.rules)),
         OFFICIAL_PRINTS.name: _tick_rows(OFFICIAL_PRINTS, checked.official_prints, checked.official_rows, origin, None),
         TICK_FLAGS.name: flags,
+        QUARANTINE_RELEASED.name: _tick_rows(
+            QUARANTINE_RELEASED, checked.released, checked.released_rows, origin, list(checked.released_rules)
+        ),
     }
 
 
@@ -153,5 +257,6 @@ def _tick_rows(
 def _shown(checked: ValidatedTicks) -> dict[str, Any]:
     return {
         "set_aside": {rule: checked.rules.count(rule) for rule in sorted(set(checked.rules))},
+        "released": {rule: checked.released_rules.count(rule) for rule in sorted(set(checked.released_rules))},
         "flagged": {rule: len(rows) for rule, rows in checked.flagged.items()},
     }
