@@ -130,8 +130,9 @@ class EarlierDays:
         if len(symbols) > 1:
             raise ValueError(f"rows of {len(symbols)} symbols: {', '.join(map(str, symbols))}")
         order, position = _positions(_days(rows["date"]), before, window)
+        is_in_order = len(order) == rows.num_rows and bool((order[1:] > order[:-1]).all())
         columns = {
-            name: _one_array(rows[name]).take(order)
+            name: _one_array(rows[name]) if is_in_order else _one_array(rows[name]).take(order)
             for name in EARLIER_COLUMNS
             if name in rows.column_names and name not in ("symbol", "date")
         }

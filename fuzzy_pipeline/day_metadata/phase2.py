@@ -59,14 +59,22 @@ def day_metadata_phase2(
     -------
     DayMetadataPhase2
         Fields that cannot be computed are None, with the reason under ``null_reasons``.
+
+    Raises
+    ------
+    ValueError
+        ``phase1``, ``baselines`` or ``earlier`` is for another symbol or date.
     """
     started = time.perf_counter()
+    for record in (phase1, baselines):
+        if (record.symbol, record.date) != (symbol, date):
+            raise ValueError(f"a record for {record.symbol} {record.date}, not for {symbol} {date}")
     thresholds = baselines.thresholds
     measures = session_measures(ticks, date, thresholds.large_trade_size, pool=pool)
     state = vpin_state or VpinState()
     vpin = groups.day_vpin(measures, thresholds.daily_volume, state)
     history, history_reasons = compare_with_history(phase1, earlier)
-    record = DayMetadataPhase2(
+    found = DayMetadataPhase2(
         symbol=symbol,
         date=date,
         computed_at=now_eastern(),
@@ -82,9 +90,9 @@ def day_metadata_phase2(
         vpin_state=_carried(vpin, state),
         null_reasons={},
     )
-    reasons = null_reasons(record, phase1, history_reasons)
+    reasons = null_reasons(found, phase1, history_reasons)
     milliseconds = (time.perf_counter() - started) * 1000
-    return record.model_copy(update={"null_reasons": reasons, "computation_time_ms": milliseconds})
+    return found.model_copy(update={"null_reasons": reasons, "computation_time_ms": milliseconds})
 
 
 def _carried(vpin: Vpin | None, before: VpinState) -> VpinState:

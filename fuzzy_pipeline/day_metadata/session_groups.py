@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from fuzzy_pipeline.bars.session_ticks import SessionTicks
@@ -28,7 +29,10 @@ from fuzzy_pipeline.schema.day_metadata import (
 
 @dataclass(frozen=True, slots=True)
 class PricedTicks:
-    """The ticks of a session whose price may set one: odd lots and late prints are not among them."""
+    """The ticks of a session whose price may set one: odd lots and late prints are not among them.
+
+    Like the columns of a session, valid until the next use of its memory.
+    """
 
     timestamp: NDArray[np.int64]
     price: NDArray[np.float64]
@@ -39,7 +43,25 @@ def priced_ticks(session: SessionTicks) -> PricedTicks:
     """Price-setting ticks of a session, in time order."""
     setting = session.column("is_qualified")
     columns = session.timestamp, session.column("price"), session.column("size")
-    return PricedTicks(*columns) if setting.all() else PricedTicks(*(column[setting] for column in columns))
+    if setting.all():
+        return PricedTicks(*columns)
+    taken = [
+        session.buffer(f"priced_{name}", column.dtype.str, len(session))
+        for name, column in zip(("timestamp", "price", "size"), columns, strict=True)
+    ]
+    rows = _take(setting, *columns, *taken)
+    return PricedTicks(*(column[:rows] for column in taken))
+
+
+@njit(cache=True, nogil=True)
+def _take(chosen, timestamp, price, size, timestamp_out, price_out, size_out):  # type: ignore[no-untyped-def]
+    rows = 0
+    for i in range(len(chosen)):
+        timestamp_out[rows] = timestamp[i]
+        price_out[rows] = price[i]
+        size_out[rows] = size[i]
+        rows += chosen[i]
+    return rows
 
 
 def spread_stats(session: SessionTicks) -> SpreadStats:

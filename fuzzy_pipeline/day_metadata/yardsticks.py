@@ -33,7 +33,7 @@ def yardsticks(session: SessionTicks, priced: PricedTicks, p95_trade_size: float
     -------
     Yardsticks
     """
-    impact_bps = np.empty(len(session))
+    impact_bps = session.buffer("impact_bps_60", "<f8", len(session))
     [a_minute_later] = summarise_horizons(
         session.timestamp,
         session.column("price"),

@@ -138,6 +138,9 @@ def test_one_tick_is_described_and_says_what_one_tick_cannot_tell() -> None:
         "basic_stats.avg_tick_rate": "all ticks share one instant",
         "liquidity_profile.effective_tick_size": "the price never changes",
         "liquidity_profile.time_between_trades_ms": "a single counted tick",
+        "yardsticks.minute_impact_60s_bps": "minutes without a trade whose side, quote and quote 60 s later are known",
+        "yardsticks.minute_volatility": "fewer than two price-setting ticks in the regular session",
+        "yardsticks.median_burst_volume": "no five changes of price in one direction within five seconds",
         "data_quality.set_aside_count": "known to the ingest, not from stored ticks: see the table quarantine",
         "data_quality.anomaly_count": "known to the ingest, not from stored ticks: see the table tick_flags",
         **in_its_hour,
@@ -205,7 +208,7 @@ def test_when_and_how_fast_it_was_computed_is_no_content() -> None:
 
 
 def test_the_version_is_the_last_of_those_described() -> None:
-    assert record([10.0]).metadata_version == METADATA_VERSION == list(METADATA_VERSIONS)[-1] == 2
+    assert record([10.0]).metadata_version == METADATA_VERSION == list(METADATA_VERSIONS)[-1] == 3
     assert sorted(METADATA_VERSIONS) == list(range(1, METADATA_VERSION + 1))
 
 
