@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from fuzzy_pipeline.cli import demo, doctor, export, read, run, serve, sql, status
+from fuzzy_pipeline.cli import catch_up, demo, doctor, export, rank, read, run, serve, sql, status
 from fuzzy_pipeline.cli.console import Commands, out
 
 HELP = """
@@ -60,8 +60,8 @@ def _options(
 
 
 for _panel, _commands in {
-    "Build": (demo.demo, run.run, run.backfill, status.status),
-    "Read": (read.ticks, read.bars, read.metadata, sql.sql, sql.find, export.export),
+    "Build": (demo.demo, run.run, run.backfill, catch_up.catch_up, status.status),
+    "Read": (read.ticks, read.bars, read.metadata, rank.rank, sql.sql, sql.find, export.export),
     "Serve and check": (doctor.doctor, serve.ui, serve.serve_iqfeed),
 }.items():
     for _command in _commands:

@@ -6,12 +6,12 @@ Belongs here: which bar columns a chart shows and what they are called there.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, Literal, Unpack, overload
 
 from fuzzy_pipeline.query.bars import asked_series, read_series
 from fuzzy_pipeline.query.dates import DateLike, Missing, asked_dates, one_symbol, stored_versions
 from fuzzy_pipeline.query.frames import Form, shown
-from fuzzy_pipeline.query.opening import reading
+from fuzzy_pipeline.query.opening import RangeOptions, reading
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.stores.store import Store
 
@@ -44,9 +44,7 @@ def get_chart_data(
     parameter: str = "1m",
     *,
     as_: Literal["pandas"] = "pandas",
-    missing: Missing = "raise",
-    settings: Settings | None = None,
-    store: Store | None = None,
+    **options: Unpack[RangeOptions],
 ) -> pd.DataFrame: ...
 @overload
 def get_chart_data(
@@ -57,9 +55,7 @@ def get_chart_data(
     parameter: str = "1m",
     *,
     as_: Literal["arrow"],
-    missing: Missing = "raise",
-    settings: Settings | None = None,
-    store: Store | None = None,
+    **options: Unpack[RangeOptions],
 ) -> pa.Table: ...
 def get_chart_data(
     symbol: str,

@@ -1,24 +1,35 @@
-"""Reading day records (phase 1): one row per symbol and date."""
+"""Reading day records: one row per symbol and date, of phase 1, of phase 2, or the baselines they are judged by."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, overload
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, Unpack, overload
 
 import pyarrow as pa
+from pydantic import BaseModel
 
-from fuzzy_pipeline.errors import CalendarError, NotStoredError, SchemaError
-from fuzzy_pipeline.query.dates import DateLike, as_date, asked_dates, some_symbols
-from fuzzy_pipeline.query.opening import reading
+from fuzzy_pipeline.errors import SchemaError
+from fuzzy_pipeline.query.dates import DateLike, asked_dates, some_symbols
+from fuzzy_pipeline.query.opening import StoreOptions, reading
+from fuzzy_pipeline.query.records import RecordForm, check_bounds, check_form, committed_rows, flattened, presented
+from fuzzy_pipeline.schema.baselines import BASELINES_TABLE, TrailingBaselines
 from fuzzy_pipeline.schema.day_metadata import PHASE1_TABLE, DayMetadataPhase1
-from fuzzy_pipeline.schema.records import arrow_schema_of, from_table
+from fuzzy_pipeline.schema.day_metadata_phase2 import PHASE2_TABLE, DayMetadataPhase2
+from fuzzy_pipeline.schema.records import arrow_schema_of
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.stores.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MetadataForm = Literal["pandas", "arrow", "models"]
+Phase = Literal[1, 2, "baselines"]
+
+PHASES: Mapping[Phase, tuple[str, type[BaseModel]]] = {
+    1: (PHASE1_TABLE, DayMetadataPhase1),
+    2: (PHASE2_TABLE, DayMetadataPhase2),
+    "baselines": (BASELINES_TABLE, TrailingBaselines),
+}
+"""Light table and model of each kind of day record."""
 
 
 @overload
@@ -27,9 +38,9 @@ def get_metadata(
     start: DateLike | None = None,
     end: DateLike | None = None,
     *,
+    phase: Phase = 1,
     as_: Literal["pandas"] = "pandas",
-    settings: Settings | None = None,
-    store: Store | None = None,
+    **options: Unpack[StoreOptions],
 ) -> pd.DataFrame: ...
 @overload
 def get_metadata(
@@ -37,9 +48,9 @@ def get_metadata(
     start: DateLike | None = None,
     end: DateLike | None = None,
     *,
+    phase: Phase = 1,
     as_: Literal["arrow"],
-    settings: Settings | None = None,
-    store: Store | None = None,
+    **options: Unpack[StoreOptions],
 ) -> pa.Table: ...
 @overload
 def get_metadata(
@@ -47,19 +58,40 @@ def get_metadata(
     start: DateLike | None = None,
     end: DateLike | None = None,
     *,
+    phase: Literal[1] = 1,
     as_: Literal["models"],
-    settings: Settings | None = None,
-    store: Store | None = None,
+    **options: Unpack[StoreOptions],
 ) -> list[DayMetadataPhase1]: ...
+@overload
 def get_metadata(
     symbols: Sequence[str] | str | None = None,
     start: DateLike | None = None,
     end: DateLike | None = None,
     *,
-    as_: MetadataForm = "pandas",
+    phase: Literal[2],
+    as_: Literal["models"],
+    **options: Unpack[StoreOptions],
+) -> list[DayMetadataPhase2]: ...
+@overload
+def get_metadata(
+    symbols: Sequence[str] | str | None = None,
+    start: DateLike | None = None,
+    end: DateLike | None = None,
+    *,
+    phase: Literal["baselines"],
+    as_: Literal["models"],
+    **options: Unpack[StoreOptions],
+) -> list[TrailingBaselines]: ...
+def get_metadata(
+    symbols: Sequence[str] | str | None = None,
+    start: DateLike | None = None,
+    end: DateLike | None = None,
+    *,
+    phase: Phase = 1,
+    as_: RecordForm = "pandas",
     settings: Settings | None = None,
     store: Store | None = None,
-) -> pd.DataFrame | pa.Table | list[DayMetadataPhase1]:
+) -> pd.DataFrame | pa.Table | list[BaseModel]:
     """Committed day records, by date and symbol.
 
     Parameters
@@ -69,8 +101,12 @@ def get_metadata(
     start, end : date or str, optional
         Trading dates, both included. ``start`` alone: that date (on a weekend or holiday the last trading date before
         it, with a warning). Neither: all dates.
+    phase : {1, 2, "baselines"}
+        Phase 1, from the day's ticks alone; phase 2, toxicity to regime; the baselines of earlier dates it is judged
+        by.
     as_ : {"pandas", "arrow", "models"}
-        A frame or table with dotted names (``basic_stats.vwap``), or ``schema.day_metadata.DayMetadataPhase1`` models.
+        A frame or table with dotted names (``basic_stats.vwap``), or the models of ``schema``: ``DayMetadataPhase1``,
+        ``DayMetadataPhase2``, ``TrailingBaselines``.
     settings : Settings, optional
         Whose store to read; default: the environment's.
     store : Store, optional
@@ -78,42 +114,28 @@ def get_metadata(
 
     Returns
     -------
-    pandas.DataFrame or pyarrow.Table or list of DayMetadataPhase1
-        ``intraday_evolution`` stays a list of hourly buckets, ``null_reasons`` a mapping from field to reason.
+    pandas.DataFrame or pyarrow.Table or list of models
+        Lists such as ``intraday_evolution`` stay lists, ``null_reasons`` a mapping from field to reason.
 
     Raises
     ------
     NotStoredError
         There is no store, or no record of these symbols and dates.
+    SchemaError
+        There is no such phase or form.
     """
-    if as_ not in ("pandas", "arrow", "models"):
-        raise SchemaError(f"as_={as_!r}: choose 'pandas', 'arrow' or 'models'")
+    check_form(as_)
+    check_bounds(start, end)
+    if phase not in PHASES:
+        raise SchemaError(f"phase={phase!r}: choose one of {', '.join(map(repr, PHASES))}")
+    table, model = PHASES[phase]
     tickers = None if symbols is None else some_symbols(symbols)
-    if start is None and end is not None:
-        raise CalendarError(f"end {as_date(end)} without start: give both, or only start for one date")
     dates = None if start is None else asked_dates(start, end)
     with reading(settings, store) as opened:
-        committed = opened.manifest.versions(PHASE1_TABLE, dates, tickers)
-        rows = opened.light.read(PHASE1_TABLE, dates=dates, symbols=tickers) if committed else None
-    if rows is None:
-        asked = ", ".join(tickers) if tickers else "any symbol"
-        when = f" from {dates[0]} to {dates[-1]}" if dates else ""
-        raise NotStoredError(f"{PHASE1_TABLE}: no record of {asked}{when}. See what there is: fuzzy status")
-    known = [pair in committed for pair in zip(rows["symbol"].to_pylist(), rows["date"].to_pylist(), strict=True)]
-    rows = rows.filter(pa.array(known, pa.bool_()))
-    if as_ == "models":
-        return from_table(rows, DayMetadataPhase1)
-    flat = flattened(rows)
-    return flat if as_ == "arrow" else flat.to_pandas(maps_as_pydicts="strict")
+        rows = committed_rows(opened, table, dates, tickers)
+    return presented(rows, model, as_)
 
 
-def flattened(table: pa.Table) -> pa.Table:
-    """The table with every struct's fields as columns of their own, named ``struct.field``."""
-    while any(pa.types.is_struct(field.type) for field in table.schema):
-        table = table.flatten()
-    return table
-
-
-def flat_names() -> list[str]:
+def flat_names(phase: Phase = 1) -> list[str]:
     """Names of the columns of ``get_metadata``."""
-    return list(flattened(arrow_schema_of(DayMetadataPhase1).empty_table()).column_names)
+    return list(flattened(arrow_schema_of(PHASES[phase][1]).empty_table()).column_names)

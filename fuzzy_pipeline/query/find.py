@@ -1,4 +1,4 @@
-"""Days that meet a condition, and symbols side by side: questions to the day records of phases 1 and 2.
+"""Days that meet a condition, and symbols side by side: questions to all records of a symbol's day.
 
 Belongs here: conditions and measures written with the fields' dotted names, and what a wrong name could have been.
 """
@@ -7,27 +7,31 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, Literal, NamedTuple, Unpack, overload
 
 import pyarrow as pa
 
-from fuzzy_pipeline.errors import CalendarError, NotStoredError, SchemaError, SettingsError
-from fuzzy_pipeline.query.dates import DateLike, as_date, asked_dates, some_symbols
-from fuzzy_pipeline.query.day_metadata import flattened
+from fuzzy_pipeline.errors import NotStoredError, SchemaError, SettingsError
+from fuzzy_pipeline.query.dates import DateLike, asked_dates, some_symbols
 from fuzzy_pipeline.query.frames import Form
-from fuzzy_pipeline.query.opening import reading
+from fuzzy_pipeline.query.opening import StoreOptions, reading
+from fuzzy_pipeline.query.records import check_bounds, flattened
 from fuzzy_pipeline.query.sql import SqlConnection, frame_of
 from fuzzy_pipeline.query.statements import Tree, parsed, walk
+from fuzzy_pipeline.schema.baselines import BASELINES_TABLE
+from fuzzy_pipeline.schema.day_metadata import PHASE1_TABLE
+from fuzzy_pipeline.schema.day_metadata_phase2 import PHASE2_TABLE
+from fuzzy_pipeline.schema.rankings import RANKINGS_TABLE
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.stores.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
 
-PHASES = ("day_metadata_phase1", "day_metadata_phase2")
-"""Light tables of day records, joined by symbol and date. A field that both have is that of the first."""
+TABLES = (PHASE1_TABLE, PHASE2_TABLE, BASELINES_TABLE, RANKINGS_TABLE)
+"""Light tables with a row per symbol and date, joined by these. A group that several have is qualified by its table."""
 
 KEY = ("symbol", "date")
 _NEAR = 5
@@ -43,8 +47,7 @@ def find_days(
     symbols: Sequence[str] | str | None = None,
     *,
     as_: Literal["pandas"] = "pandas",
-    settings: Settings | None = None,
-    store: Store | None = None,
+    **options: Unpack[StoreOptions],
 ) -> pd.DataFrame: ...
 @overload
 def find_days(
@@ -54,8 +57,7 @@ def find_days(
     symbols: Sequence[str] | str | None = None,
     *,
     as_: Literal["arrow"],
-    settings: Settings | None = None,
-    store: Store | None = None,
+    **options: Unpack[StoreOptions],
 ) -> pa.Table: ...
 def find_days(
     condition: str,
@@ -67,13 +69,15 @@ def find_days(
     settings: Settings | None = None,
     store: Store | None = None,
 ) -> pd.DataFrame | pa.Table:
-    """Symbols and dates whose committed day records meet a condition.
+    """Symbols and dates whose committed records meet a condition.
 
     Parameters
     ----------
     condition : str
-        In SQL, with dotted names of fields: ``"spread_stats.p95_bps > 50 and basic_stats.volume_total > 1e6"``. A null
-        meets no comparison: ask for ``is null``.
+        In SQL, with dotted names of fields of both phases of day metadata, of the baselines and of rankings:
+        ``"spread_stats.p95_bps > 50 and market_regime.volatility_regime = 'high' and volume.rank <= 10"``. A name
+        that several tables have is written with its table's: ``day_metadata_phase2.null_reasons``. A null meets no
+        comparison, nor does a field of a table without a row of that day: ask for ``is null``.
     start, end : date or str, optional
         Trading dates, both included. ``start`` alone: that date. Neither: all dates.
     symbols : str or sequence of str, optional
@@ -88,11 +92,12 @@ def find_days(
     -------
     pandas.DataFrame or pyarrow.Table
         ``symbol``, ``date`` and the fields the condition names, by date and symbol; no rows when no day meets it.
+        Looked at are the days that phase 1 has or one of the tables that the condition names.
 
     Raises
     ------
     SchemaError
-        There is no such field; the message names those that are near.
+        There is no such field, or several tables have it; the message names those that are near.
     SettingsError
         The condition is no expression.
     NotStoredError
@@ -100,8 +105,7 @@ def find_days(
     """
     if as_ not in ("pandas", "arrow"):
         raise SchemaError(f"as_={as_!r}: choose 'pandas' or 'arrow'")
-    if start is None and end is not None:
-        raise CalendarError(f"end {as_date(end)} without start: give both, or only start for one date")
+    check_bounds(start, end)
     tickers = () if symbols is None else some_symbols(symbols)
     dates = None if start is None else asked_dates(start, end)
     with reading(settings, store) as opened, SqlConnection(opened, settings) as connection:
@@ -130,7 +134,8 @@ def compare(
     date : date or str
         Trading date; on a weekend or holiday the last one before it, with a ``DateMoved`` warning.
     measures : sequence of str
-        Fields by their dotted names, or expressions of them: ``"basic_stats.price_range / basic_stats.vwap"``.
+        Fields by their dotted names as in ``find_days``, or expressions of them:
+        ``"basic_stats.price_range / basic_stats.vwap"``.
     settings : Settings, optional
         Whose store to read; default: the environment's.
     store : Store, optional
@@ -169,13 +174,25 @@ def compare(
     return frame.reindex(list(tickers))
 
 
+class _Field(NamedTuple):
+    """A field by one of the names it may be called by: that name, its table, and the column it is in."""
+
+    name: str
+    table: str
+    group: str
+
+
 @dataclass(frozen=True, slots=True)
 class _Days:
-    """Committed day records of some dates, of one phase or both: where they are and which fields they have."""
+    """Committed records of some dates (all for None): what each table holds, its fields by name in lower case, and the
+    groups that several tables have.
+    """
 
     connection: SqlConnection
-    sources: dict[str, str]
-    fields: dict[str, str]
+    dates: Sequence[dt.date] | None
+    held: Mapping[str, Sequence[dt.date]]
+    fields: Mapping[str, _Field]
+    shared: Mapping[str, Sequence[str]]
 
     def fields_of(self, expression: str, what: str) -> list[str]:
         """Fields an expression names, in order, as they are declared.
@@ -198,57 +215,77 @@ class _Days:
         }
         paths = [node["column_names"] for node in nodes if node.get("class") == "COLUMN_REF"]
         names = [".".join(path) for path in paths if path[0] not in elements]
-        known = {field.lower(): field for field in self.fields}
         for name in names:
-            if name.lower() not in known:
-                raise SchemaError(_unknown(name, list(self.fields)))
-        return list(dict.fromkeys(known[name.lower()] for name in names))
+            if name.lower() not in self.fields:
+                raise SchemaError(self._unknown(name))
+        return list(dict.fromkeys(self.fields[name.lower()].name for name in names))
 
     def select(
         self, columns: Sequence[tuple[str, str]], condition: str, symbols: Sequence[str], fields: Sequence[str]
     ) -> pa.Table:
-        """Key and columns (what, called) of the rows that meet a condition; ``fields`` tells which phases are read."""
-        first, *others = PHASES
-        source = f"({self.sources[first]}) AS p1"
-        phases = {self.fields[field] for field in fields}
-        for number, phase in enumerate(others, start=2):
-            if phase in phases:
-                groups = {field.partition(".")[0] for field, of in self.fields.items() if of == phase}
-                chosen = ", ".join(f'"{group}"' for group in sorted(groups))
-                source += f" LEFT JOIN (SELECT symbol, date, {chosen} FROM ({self.sources[phase]})) AS p{number}"
-                source += " USING (symbol, date)"
+        """Key and columns (what, called) of the rows that meet a condition; ``fields`` tells which tables are read."""
+        groups: dict[str, set[str]] = {TABLES[0]: set()}
+        for found in (self.fields[field] for field in fields):
+            groups.setdefault(found.table, set()).update({found.group} - set(KEY))
+        sources = []
+        for table in (table for table in TABLES if table in groups):
+            chosen = ", ".join([*KEY, *(f'"{group}"' for group in sorted(groups[table]))])
+            sources.append(f"(SELECT {chosen} FROM ({self._source(table)})) AS {table}")
+        # Full, not left: a symbol that is missing on a date has a row among the rankings only.
+        source = " FULL JOIN ".join([sources[0], *(f"{other} USING (symbol, date)" for other in sources[1:])])
         shown = ", ".join([*KEY, *(f'{what} AS "{_escaped(name)}"' for what, name in columns)])
         among = f" AND symbol IN ({', '.join('?' * len(symbols))})" if symbols else ""
         query = f"SELECT {shown} FROM {source} WHERE {condition}{among} ORDER BY date, symbol"
         return self.connection.run(query, list(symbols))
 
+    def _source(self, table: str) -> str:
+        if self.dates is None:
+            return self.connection.committed(table)
+        chosen = sorted(set(self.held[table]).intersection(self.dates))
+        asked = self.connection.committed(table, chosen or self.held[table][-1:])
+        return asked if chosen else f"FROM ({asked}) WHERE false"
+
+    def _unknown(self, name: str) -> str:
+        tables = self.shared.get(name.partition(".")[0].lower())
+        if tables:
+            return f"{name} is in {', '.join(tables)}: write {' or '.join(f'{table}.{name}' for table in tables)}"
+        plain = [field.name for field in self.fields.values() if not field.name.startswith(f"{field.table}.")]
+        qualified = [field.name for field in self.fields.values() if field.group in self.shared]
+        return _unknown(name, list(dict.fromkeys([*plain, *qualified])))
+
 
 def _days(connection: SqlConnection, dates: Sequence[dt.date] | None) -> _Days:
-    """Day records of these dates, all when None; ``NotStoredError`` when there are none."""
-    light = connection.store.light
-    sources: dict[str, str] = {}
-    fields: dict[str, str] = {}
-    for phase in PHASES:
-        held = light.dates(phase)
-        chosen = held if dates is None else sorted(set(held).intersection(dates))
-        if not chosen and phase == PHASES[0]:
-            when = f" of {' to '.join(dict.fromkeys(map(str, (dates[0], dates[-1]))))}" if dates else ""
-            raise NotStoredError(f"{phase}: no day records{when}. See what there is: fuzzy status")
-        if held:
-            # Its columns come from the newest date: a field that older records lack is null there.
-            newest = light.read(phase, dates=held[-1:])
-            for name in _names(newest):
-                fields.setdefault(name, phase)
-            asked = connection.committed(phase, None if dates is None else chosen or held[-1:])
-            sources[phase] = asked if chosen else f"FROM ({asked}) WHERE false"
-    return _Days(connection, sources, fields)
+    """Records of these dates, all when None; ``NotStoredError`` when there are none of phase 1."""
+    held = {table: found for table in TABLES if (found := connection.store.light.dates(table))}
+    first = held.get(TABLES[0], [])
+    if not first or (dates is not None and not set(first).intersection(dates)):
+        when = f" of {' to '.join(dict.fromkeys(map(str, (dates[0], dates[-1]))))}" if dates else ""
+        raise NotStoredError(f"{TABLES[0]}: no day records{when}. See what there is: fuzzy status")
+    # Columns come from the newest date: a field that older records lack is null there.
+    names = {table: _names(connection.schema_of(table, found[-1])) for table, found in held.items()}
+    return _Days(connection, dates, held, *_callable_names(names))
 
 
-def _names(rows: pa.Table | None) -> list[str]:
+def _callable_names(names: Mapping[str, Sequence[str]]) -> tuple[dict[str, _Field], dict[str, list[str]]]:
+    """Fields by every name they may be called by; and groups of several tables with those tables."""
+    fields: dict[str, _Field] = {}
+    tables: dict[str, list[str]] = {}
+    for table, own in names.items():
+        for group in (name for name in own if "." not in name and name not in KEY):
+            tables.setdefault(group, []).append(table)
+    shared = {group: several for group, several in tables.items() if len(several) > 1}
+    for table, own in names.items():
+        for name in own:
+            group = name.partition(".")[0]
+            fields[f"{table}.{name}".lower()] = _Field(f"{table}.{name}", table, group)
+            if group not in shared:
+                fields.setdefault(name.lower(), _Field(name, table, group))
+    return fields, shared
+
+
+def _names(columns: pa.Schema) -> list[str]:
     """Names of the columns, and of the fields in them, dotted."""
-    if rows is None:
-        return []
-    return list(dict.fromkeys([*rows.column_names, *flattened(rows.slice(0, 0)).column_names]))
+    return list(dict.fromkeys([*columns.names, *flattened(columns.empty_table()).column_names]))
 
 
 def _expression(connection: SqlConnection, text: str, what: str) -> Tree:

@@ -11,14 +11,24 @@ from fuzzy_pipeline.settings import Settings, load_settings
 from fuzzy_pipeline.stores.store import Store, open_store
 
 
-class ReadOptions(TypedDict, total=False):
-    """What every reader of ticks and bars takes by name; ``get_bars`` tells what each is."""
+class StoreOptions(TypedDict, total=False):
+    """What every reader takes by name: whose store, or an open one, which is left open."""
+
+    settings: Settings | None
+    store: Store | None
+
+
+class RangeOptions(StoreOptions, total=False):
+    """What readers of bars and ticks over several dates take besides."""
+
+    missing: Missing
+
+
+class ReadOptions(RangeOptions, total=False):
+    """What readers of columns take besides; ``get_bars`` tells what each is."""
 
     columns: Sequence[str] | None
     decode: bool
-    missing: Missing
-    settings: Settings | None
-    store: Store | None
 
 
 @contextmanager

@@ -22,17 +22,13 @@ import pyarrow.compute as pc
 from fuzzy_pipeline.errors import FuzzyError, SchemaError, SettingsError, StoreError
 from fuzzy_pipeline.query.bars import get_bars
 from fuzzy_pipeline.query.dates import Missing
+from fuzzy_pipeline.query.declared_tables import DECLARED
 from fuzzy_pipeline.query.frames import Form
 from fuzzy_pipeline.query.opening import reading
 from fuzzy_pipeline.query.statements import BarsCall, Selection, parsed, selection
-from fuzzy_pipeline.schema import tables as declared
-from fuzzy_pipeline.schema.day_metadata import PHASE1_TABLE, DayMetadataPhase1
-from fuzzy_pipeline.schema.records import arrow_schema_of
-from fuzzy_pipeline.schema.tables import Table, arrow_schema
 from fuzzy_pipeline.settings import Settings, load_settings
 from fuzzy_pipeline.steps.pipeline import pipeline_steps
 from fuzzy_pipeline.stores.light_rows import TABLE_NAME
-from fuzzy_pipeline.stores.manifest import FailureRow, ManifestRow
 from fuzzy_pipeline.stores.parquet import ParquetLightStore
 from fuzzy_pipeline.stores.store import Store
 from fuzzy_pipeline.trading_calendar import EASTERN
@@ -44,17 +40,6 @@ if TYPE_CHECKING:
 Parameters = Sequence[object] | Mapping[str, object]
 COMMITS = ("manifest", "failures")
 """Views over the light tables of these folders, all of a folder in one."""
-
-_EMPTY: Mapping[str, pa.Schema] = {
-    PHASE1_TABLE: arrow_schema_of(DayMetadataPhase1),
-    "manifest": arrow_schema_of(ManifestRow),
-    "failures": arrow_schema_of(FailureRow),
-} | {
-    table.name: arrow_schema(table)
-    for table in vars(declared).values()
-    if isinstance(table, Table) and table.tier == "light"
-}
-"""Columns of declared tables, for those that have no rows: nothing in quarantine is an answer, not an error."""
 
 _BARS = "_bars"
 _BARS_MACRO = f"""
@@ -145,8 +130,11 @@ class SqlConnection:
         self.store = store
         self.connection = duckdb.connect(":memory:") if connection is None else connection
         self._settings = settings
-        self._files = store.light if isinstance(store.light, ParquetLightStore) else None
-        self._made: set[str] = set()
+        # By its full path: DuckDB compares the files it reads with the folder it may read.
+        self._files = (
+            ParquetLightStore(store.light.root.resolve()) if isinstance(store.light, ParquetLightStore) else None
+        )
+        self._made: dict[str, str] = {}
         self._numbers = itertools.count()
         _lock(self.connection, self._files)
 
@@ -199,12 +187,16 @@ class SqlConnection:
         """Names a query may select from, besides ``bars``."""
         names = self.store.light.tables()
         own = {_view_name(name) for name in names if name.partition("/")[0] not in COMMITS}
-        return sorted(own | set(_EMPTY))
+        return sorted(own | set(DECLARED))
 
     def make_views(self) -> None:
         """Make the views of all tables, for whoever uses ``connection`` itself."""
         for name in self.tables():
             self._make_view(name, of_statement=False)
+
+    def schema_of(self, table: str, date: dt.date) -> pa.Schema:
+        """Columns of a light table's file of one date, without reading its rows."""
+        return self.run(f"FROM {self._source([table], [date])} LIMIT 0").schema
 
     def committed(self, table: str, dates: Sequence[dt.date] | None = None) -> str:
         """SELECT of the rows of a light table that the manifest commits, of some dates or all.
@@ -246,18 +238,29 @@ class SqlConnection:
             self.make_views()
 
     def _make_view(self, name: str, *, of_statement: bool) -> None:
-        """The view of that name, when it is a table's and not yet there."""
-        if name in self._made:
+        """The view of that name, when it is a table's; made anew when other files are to be read than last time."""
+        made = self._made.get(name)
+        if made is not None and self._files is None:
             return
-        select = self._select(name, search=not of_statement and name not in _EMPTY)
-        if select is not None:
+        select = self._select(name, search=not of_statement and name not in DECLARED)
+        if select is None and name in DECLARED:
+            select = ""
+        if select is None or select == made:
+            return
+        if made is not None:
+            self._unmake(name, empty=not made)
+        if select:
             with self._errors():
                 self.connection.execute(f'CREATE VIEW "{name}" AS {select}')
-        elif name in _EMPTY:
-            self.connection.register(name, _EMPTY[name].empty_table())
         else:
-            return
-        self._made.add(name)
+            self.connection.register(name, DECLARED[name].empty_table())
+        self._made[name] = select
+
+    def _unmake(self, name: str, *, empty: bool) -> None:
+        if empty:
+            self.connection.unregister(name)
+        else:
+            self.connection.execute(f'DROP VIEW "{name}"')
 
     def _select(self, name: str, *, search: bool) -> str | None:
         """What a view shows; None when there is no such table or it has no rows."""
@@ -279,10 +282,18 @@ class SqlConnection:
         """What a FROM reads rows of light tables from, all columns of all dates when ``by_name``."""
         if self._files is None:
             return self._in_memory(tables, dates)
-        root = self._files.root.resolve()
-        days = ["*"] if dates is None else [f"{date:%Y-%m-%d}" for date in dates]
-        files = [_text(f"{glob.escape(str(root / table))}/date={day}.parquet") for table in tables for day in days]
-        return f"read_parquet([{', '.join(files)}], union_by_name={by_name}, hive_partitioning=false)"
+        found = [file for table in tables for file in self._files.files(table, dates)]
+        if not found:
+            raise StoreError(f"light table {', '.join(tables)}: its files were removed just now")
+        # In order of date, so that columns come in the order in which the dates have them.
+        whole = [file.path for file in found if file.dates is None]
+        sources = [_parquet(whole, by_name=by_name)] if whole else []
+        for file in (file for file in found if file.dates is not None):
+            days = ", ".join(f"DATE '{day}'" for day in file.dates or ())
+            sources.append(f"{_parquet([file.path], by_name=by_name)} WHERE {file.day} IN ({days})")
+        if len(sources) == 1 and whole:
+            return sources[0]
+        return f"({' UNION ALL BY NAME '.join(f'FROM {source}' for source in sources)})"
 
     def _in_memory(self, tables: Sequence[str], dates: Sequence[dt.date] | None) -> str:
         parts = [rows for table in tables if (rows := self.store.light.read(table, dates=dates)) is not None]
@@ -342,6 +353,11 @@ def _lock(connection: duckdb.DuckDBPyConnection, files: ParquetLightStore | None
 
 def _text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
+
+
+def _parquet(files: Sequence[str], *, by_name: bool) -> str:
+    paths = ", ".join(_text(glob.escape(file)) for file in files)
+    return f"read_parquet([{paths}], union_by_name={by_name}, hive_partitioning=false)"
 
 
 def _view_name(table: str) -> str:

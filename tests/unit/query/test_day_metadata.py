@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 
-from fuzzy_pipeline.errors import CalendarError, NotStoredError
+from fuzzy_pipeline.errors import CalendarError, NotStoredError, SchemaError
 from fuzzy_pipeline.query import get_bars, get_metadata
 from fuzzy_pipeline.query.day_metadata import flat_names
+from fuzzy_pipeline.schema.baselines import BASELINES_TABLE, Thresholds, TrailingBaselines, TypicalSpread
 from fuzzy_pipeline.schema.day_metadata import PHASE1_TABLE, DayMetadataPhase1
+from fuzzy_pipeline.schema.day_metadata_phase2 import PHASE2_TABLE
+from fuzzy_pipeline.schema.records import to_table
 from fuzzy_pipeline.settings import Settings
-from fuzzy_pipeline.stores.store import open_store
+from fuzzy_pipeline.stores.store import Store, open_store
+from fuzzy_pipeline.trading_calendar import EASTERN
 from tests.unit.query import simulated_store as sim
+from tests.unit.query.day_rows import commit, put_rows
+from tests.unit.query.hand_made import MONDAY, TUESDAY
 
 
 def test_records_come_flat_with_dotted_names_by_date_and_symbol(simulated: Settings) -> None:
@@ -58,3 +66,60 @@ def test_a_record_without_manifest_row_does_not_exist(simulated: Settings, tmp_p
 def test_an_end_without_start_is_refused(simulated: Settings) -> None:
     with pytest.raises(CalendarError, match="end 2025-11-28 without start"):
         get_metadata("SPY", end=sim.HALF_DAY, settings=simulated)
+
+
+# -- the other kinds of records ----------------------------------------------------------------------------
+
+
+def baselines(symbol: str, size: float) -> TrailingBaselines:
+    """What is usual for a symbol whose large trades have ``size`` shares, with nothing else known."""
+    thresholds = Thresholds(
+        dates=5, large_trade_size=size, toxic_impact_bps=None, minute_volatility=None, burst_volume=None,
+        daily_volume=None, usual_minute_variance=[],
+    )  # fmt: skip
+    return TrailingBaselines(
+        symbol=symbol, date=MONDAY, computed_at=dt.datetime(2025, 11, 24, 17, tzinfo=EASTERN), computation_time_ms=1.0,
+        known_dates=5, first_known_date=dt.date(2025, 11, 17), last_known_date=dt.date(2025, 11, 21),
+        thresholds=thresholds, time_of_day=[], weekdays=[],
+        typical_spread=TypicalSpread(open=0.5, midday=None, close=None), windows=[], records=[],
+        null_reasons={"thresholds.daily_volume": "fewer than 20 dates"},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def later(store: Store) -> Store:
+    """Phase 2 of AAPL on Monday and Tuesday, and baselines on Monday; those of KO nobody committed."""
+    for date, vpin in ((MONDAY, 0.25), (TUESDAY, 0.75)):
+        rows = [{"symbol": symbol, "date": date, "toxicity_metrics": {"vpin": vpin}} for symbol in ("AAPL", "KO")]
+        put_rows(store, PHASE2_TABLE, date, rows)
+        commit(store, PHASE2_TABLE, date, ["AAPL"])
+    records = [baselines("AAPL", 900.0), baselines("KO", 50.0)]
+    store.light.replace_symbols(BASELINES_TABLE, MONDAY, to_table(records, TrailingBaselines), ["AAPL", "KO"])
+    commit(store, BASELINES_TABLE, MONDAY, ["AAPL"])
+    return store
+
+
+def test_phase_2_is_read_like_phase_1(later: Store) -> None:
+    frame = get_metadata(phase=2, store=later)
+    assert frame[["symbol", "date", "toxicity_metrics.vpin"]].to_numpy().tolist() == [
+        ["AAPL", MONDAY, 0.25], ["AAPL", TUESDAY, 0.75],
+    ]  # fmt: skip
+    with pytest.raises(NotStoredError, match="day_metadata_phase2: no record of KO"):
+        get_metadata("KO", phase=2, store=later)
+
+
+def test_baselines_are_read_as_frame_and_as_models(later: Store) -> None:
+    frame = get_metadata("AAPL", MONDAY, phase="baselines", store=later)
+    assert frame["thresholds.large_trade_size"].tolist() == [900.0]
+    assert list(frame.columns) == flat_names("baselines")
+    assert get_metadata(phase="baselines", as_="models", store=later) == [baselines("AAPL", 900.0)]
+
+
+def test_phase_1_is_what_is_read_when_none_is_named(later: Store) -> None:
+    with pytest.raises(NotStoredError, match="day_metadata_phase1: no record of any symbol"):
+        get_metadata(store=later)
+
+
+def test_another_phase_is_an_error_that_names_those_there_are(later: Store) -> None:
+    with pytest.raises(SchemaError, match="phase=3: choose one of 1, 2, 'baselines'"):
+        get_metadata(phase=3, store=later)

@@ -11,14 +11,15 @@ import pytest
 
 from fuzzy_pipeline.errors import CalendarError, NotStoredError, SchemaError, SettingsError
 from fuzzy_pipeline.query import DateMoved, compare, find_days, get_metadata
+from fuzzy_pipeline.schema.baselines import BASELINES_TABLE
 from fuzzy_pipeline.schema.day_metadata import PHASE1_TABLE
+from fuzzy_pipeline.schema.day_metadata_phase2 import PHASE2_TABLE as PHASE2
+from fuzzy_pipeline.schema.rankings import RANKINGS_TABLE
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.stores.store import Store
 from tests.unit.query import simulated_store as sim
 from tests.unit.query.day_rows import commit, day, days_in_memory, days_on_disk, put_rows
 from tests.unit.query.hand_made import MONDAY, TUESDAY, WEDNESDAY
-
-PHASE2 = "day_metadata_phase2"
 
 
 @pytest.fixture(params=["disk", "memory"])
@@ -107,6 +108,83 @@ def test_without_phase_2_its_fields_are_unknown(days: Store) -> None:
         find_days("toxicity_metrics.vpin > 0", store=days)
 
 
+# -- several tables ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ranked(both: Store) -> Store:
+    """Monday is ranked: AAPL first by volume, SPY second, XOM missing; each table has reasons of its own."""
+    places = {"AAPL": 1, "SPY": 2, "XOM": None}
+    put_rows(
+        both, RANKINGS_TABLE, MONDAY,
+        [
+            {
+                "symbol": symbol, "date": MONDAY, "is_missing": rank is None, "volume": {"rank": rank},
+                "computed_at": "last",
+            }
+            for symbol, rank in places.items()
+        ],
+    )  # fmt: skip
+    commit(both, RANKINGS_TABLE, MONDAY, list(places))
+    return both
+
+
+def test_a_condition_may_name_fields_of_every_table_of_the_day(ranked: Store) -> None:
+    frame = find_days("basic_stats.vwap = 20 and toxicity_metrics.vpin < 0.5 and volume.rank = 2", store=ranked)
+    assert frame.to_numpy().tolist() == [["SPY", MONDAY, 20.0, 0.25, 2]]
+    assert found("volume.rank = 1", ranked) == [("AAPL", MONDAY)]
+
+
+def test_days_without_a_ranking_have_nulls_there(ranked: Store) -> None:
+    assert found("volume.rank is null and basic_stats.vwap > 0", ranked) == [("SPY", TUESDAY)]
+    assert found("toxicity_metrics.vpin is null and volume.rank is not null", ranked) == [("AAPL", MONDAY)]
+
+
+def test_symbols_missing_on_a_date_are_found_by_their_ranking(ranked: Store) -> None:
+    assert found("is_missing", ranked) == [("XOM", MONDAY)]
+    assert found("is_missing and symbol = 'XOM' and date = '2025-11-24'", ranked, None, None, "XOM") == [
+        ("XOM", MONDAY)
+    ]
+    # The table is not named, so days that only it has are not looked at.
+    assert ("XOM", MONDAY) not in found("basic_stats.vwap is null", ranked)
+
+
+def test_a_name_of_several_tables_is_written_with_its_tables(ranked: Store) -> None:
+    frame = find_days(
+        "day_metadata_phase2.computed_at = 'late' and Cross_Symbol_Rankings.computed_at = 'last'", store=ranked
+    )
+    assert frame.to_numpy().tolist() == [["SPY", MONDAY, "late", "last"]]
+    assert list(frame.columns)[2:] == ["day_metadata_phase2.computed_at", "cross_symbol_rankings.computed_at"]
+    assert found("cross_symbol_rankings.volume.rank = day_metadata_phase1.basic_stats.vwap - 9", ranked) == [
+        ("AAPL", MONDAY)
+    ]
+    with pytest.raises(SchemaError) as caught:
+        find_days("computed_at = 'late'", store=ranked)
+    assert str(caught.value) == (
+        "computed_at is in day_metadata_phase2, cross_symbol_rankings: write day_metadata_phase2.computed_at or "
+        "cross_symbol_rankings.computed_at"
+    )
+
+
+def test_a_group_of_several_tables_is_ambiguous_whatever_it_holds(ranked: Store) -> None:
+    put_rows(ranked, BASELINES_TABLE, MONDAY, [{"symbol": "SPY", "date": MONDAY, "volume": {"mean": 8.0}}])
+    commit(ranked, BASELINES_TABLE, MONDAY, ["SPY"])
+    assert found("trailing_baselines.volume.mean = 8 and cross_symbol_rankings.volume.rank = 2", ranked) == [
+        ("SPY", MONDAY)
+    ]
+    with pytest.raises(SchemaError, match=r"volume\.mean is in trailing_baselines, cross_symbol_rankings"):
+        find_days("volume.mean > 0", store=ranked)
+
+
+def test_a_misspelt_field_of_any_table_is_told_with_those_that_are_near(ranked: Store) -> None:
+    with pytest.raises(SchemaError, match=r"no field is_mising; did you mean is_missing\?"):
+        find_days("is_mising", store=ranked)
+    with pytest.raises(SchemaError, match=r"no field day_metadata_phase2\.vpin; did you mean toxicity_metrics\.vpin\?"):
+        find_days("day_metadata_phase2.vpin > 0", store=ranked)
+    with pytest.raises(SchemaError, match=r"did you mean day_metadata_phase2\.computed_at or cross_symbol_rankings"):
+        find_days("compute_at > 0", store=ranked)
+
+
 # -- mistakes ----------------------------------------------------------------------------------------------
 
 
@@ -180,6 +258,13 @@ def test_measures_of_several_symbols_stand_side_by_side(days: Store) -> None:
 def test_measures_of_phase_2_stand_beside_those_of_phase_1(both: Store) -> None:
     frame = compare(["AAPL", "SPY"], MONDAY, ["toxicity_metrics.vpin", "basic_stats.vwap"], store=both)
     np.testing.assert_array_equal(frame.to_numpy(float), [[np.nan, 10.0], [0.25, 20.0]])
+
+
+def test_measures_of_rankings_stand_beside_those_of_the_day(ranked: Store) -> None:
+    measures = ["volume.rank", "basic_stats.volume_total / volume.rank", "is_missing"]
+    frame = compare("SPY,AAPL,XOM", MONDAY, measures, store=ranked)
+    np.testing.assert_array_equal(frame.iloc[:, :2].to_numpy(float), [[2, 1500], [1, 1000], [np.nan, np.nan]])
+    assert frame["is_missing"].tolist() == [False, False, True]
 
 
 @pytest.mark.parametrize(

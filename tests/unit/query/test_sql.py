@@ -131,7 +131,10 @@ def test_a_name_of_the_query_itself_may_be_that_of_a_table(days: Store) -> None:
 
 
 def test_all_tables_are_listed_and_described(days: Store) -> None:
-    expected = ["day_metadata_phase1", "failures", "manifest", "official_prints", "quarantine", "tick_flags"]
+    expected = [
+        "cross_symbol_rankings", "day_metadata_phase1", "day_metadata_phase2", "failures", "manifest",
+        "official_prints", "pair_correlations", "quarantine", "tick_flags", "trailing_baselines",
+    ]  # fmt: skip
     with SqlConnection(days, sim.settings_of(Path("nowhere"))) as connection:
         assert connection.tables() == expected
     assert set(expected) <= {name for (name,) in rows("SHOW TABLES", days)}
@@ -342,7 +345,11 @@ def test_variables_of_the_program_are_not_tables(days: Store) -> None:
         ("SELEC 1", SettingsError, "syntax error"),
         ("", SettingsError, "one statement"),
         ("SELECT 1; SELECT 2", SettingsError, "one statement"),
-        ("FROM day_meta", SchemaError, r"day_meta does not exist!\nthere are day_metadata_phase1, failures, manifest"),
+        (
+            "FROM day_meta",
+            SchemaError,
+            r"day_meta does not exist!\nthere are cross_symbol_rankings, day_metadata_phase1",
+        ),
         ("SELECT vwap FROM day_metadata_phase1", SchemaError, "vwap"),
         ("SELECT basic_stats.vwop FROM day_metadata_phase1", SchemaError, 'Candidate Entries: "vwap"'),
         ("SELECT ?", SettingsError, "Values were not provided"),

@@ -1,0 +1,31 @@
+"""Columns of the light tables that SQL shows without rows: nothing in quarantine is an answer, not an error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+from fuzzy_pipeline.schema import tables
+from fuzzy_pipeline.schema.baselines import BASELINES_TABLE, TrailingBaselines
+from fuzzy_pipeline.schema.day_metadata import PHASE1_TABLE, DayMetadataPhase1
+from fuzzy_pipeline.schema.day_metadata_phase2 import PHASE2_TABLE, DayMetadataPhase2
+from fuzzy_pipeline.schema.rankings import PAIRS_TABLE, RANKINGS_TABLE, CrossSymbolRanking, PairCorrelation
+from fuzzy_pipeline.schema.records import arrow_schema_of
+from fuzzy_pipeline.schema.tables import Table, arrow_schema
+from fuzzy_pipeline.stores.manifest import FailureRow, ManifestRow
+
+DECLARED: Mapping[str, pa.Schema] = {
+    PHASE1_TABLE: arrow_schema_of(DayMetadataPhase1),
+    PHASE2_TABLE: arrow_schema_of(DayMetadataPhase2),
+    BASELINES_TABLE: arrow_schema_of(TrailingBaselines),
+    RANKINGS_TABLE: arrow_schema_of(CrossSymbolRanking),
+    # Light rows are found by their symbol: of a pair that is the first of the two.
+    PAIRS_TABLE: arrow_schema_of(PairCorrelation).insert(0, pa.field("symbol", pa.string())),
+    "manifest": arrow_schema_of(ManifestRow),
+    "failures": arrow_schema_of(FailureRow),
+} | {
+    table.name: arrow_schema(table)
+    for table in vars(tables).values()
+    if isinstance(table, Table) and table.tier == "light"
+}
