@@ -24,7 +24,7 @@ Positions = NDArray[np.int64]
 
 
 @njit(cache=True, nogil=True)
-def _unconfirmed_jumps(price, size, share):  # type: ignore[no-untyped-def]
+def unconfirmed_jumps(price, size, share):  # type: ignore[no-untyped-def]
     """Jumps after which fewer shares of the next ticks trade near the new price than near the old."""
     found = []
     for i in range(1, len(price)):
@@ -44,7 +44,7 @@ def _unconfirmed_jumps(price, size, share):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _far_from_median(price, window, share):  # type: ignore[no-untyped-def]
+def far_from_median(price, window, share):  # type: ignore[no-untyped-def]
     """Prices further than a share from the median of the window around them, kept as a sorted list."""
     n = len(price)
     found = []
@@ -108,7 +108,7 @@ def wide_spread(ticks: Arrays, settings: IngestSettings) -> Positions:
 
 def unconfirmed_price_jump(ticks: Arrays, settings: IngestSettings) -> Positions:
     """Price change above the limit that the volume of the next five ticks does not follow."""
-    found: Positions = _unconfirmed_jumps(ticks["last"], ticks["last_sz"].view(np.int64), settings.price_jump_share)
+    found: Positions = unconfirmed_jumps(ticks["last"], ticks["last_sz"].view(np.int64), settings.price_jump_share)
     return found
 
 
@@ -122,7 +122,7 @@ def return_outlier(ticks: Arrays, settings: IngestSettings) -> Positions:
 
 def rolling_median_outlier(ticks: Arrays, settings: IngestSettings) -> Positions:
     """Price further than the limit from the median of the 21 ticks around it."""
-    found: Positions = _far_from_median(ticks["last"], MEDIAN_WINDOW, settings.median_outlier_share)
+    found: Positions = far_from_median(ticks["last"], MEDIAN_WINDOW, settings.median_outlier_share)
     return found
 
 

@@ -1,0 +1,157 @@
+"""The verdict of a date: can it be used as a whole, may it still come, or what is wrong with it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from fuzzy_pipeline.schema.quality import WHOLE_DATE, DateVerdict, RuleResult, VerdictOfDate
+
+NAMED = 10
+"""A reason names so many symbols; the lists of the record have all."""
+
+
+def verdict_of_date(
+    trading_date: dt.date,
+    expected: Sequence[str],
+    stored: Collection[str],
+    failed: Mapping[str, str],
+    results: Iterable[RuleResult],
+    *,
+    after_deadline: bool,
+) -> VerdictOfDate:
+    """Verdict of a date and of each expected symbol.
+
+    ``pending`` before the deadline while an expected symbol is not stored or no rule has been judged; ``missing`` after
+    it when none is stored; ``degraded`` when one is not stored, a rule of severity error failed, or no rule was judged;
+    else ``complete``. Warnings, and rules that could not run, are named and change nothing.
+
+    Parameters
+    ----------
+    trading_date : date
+    expected : sequence of str
+        Symbols of the settings.
+    stored : collection of str
+        Symbols with every table of the date committed; others than the expected ones are left out.
+    failed : mapping
+        Symbol -> why it could not be stored; one that is stored since is left out.
+    results : iterable of RuleResult
+        Of the date; those of other symbols are left out.
+    after_deadline : bool
+        Whether everything should be there by now.
+
+    Returns
+    -------
+    VerdictOfDate
+
+    Raises
+    ------
+    ValueError
+        No symbol is expected, or a result is of another date.
+
+    Examples
+    --------
+    >>> found = verdict_of_date(dt.date(2024, 5, 6), ["KO", "SPY"], ["SPY"], {"KO": "no answer"}, [],
+    ...     after_deadline=True)
+    >>> found.verdict, found.symbols["KO"]
+    ('degraded', 'missing')
+    >>> found.reasons
+    ['1 of 2 symbols failed: KO (no answer)', 'no quality rule was judged']
+    """
+    if not expected:
+        raise ValueError(f"{trading_date}: no symbol is expected, so nothing can be missing")
+    wanted = list(dict.fromkeys(expected))
+    there = [symbol for symbol in wanted if symbol in stored]
+    broken = {symbol: failed[symbol] for symbol in wanted if symbol in failed and symbol not in stored}
+    missing = [symbol for symbol in wanted if symbol not in stored and symbol not in broken]
+    judged = _of_these(results, trading_date, {*wanted, WHOLE_DATE})
+    errors = [one for one in judged if one.outcome == "failed" and one.severity == "error"]
+    warnings = [one for one in judged if one.outcome == "failed" and one.severity == "warning"]
+    unknown = [one for one in judged if one.outcome == "could_not_run"]
+    incomplete = bool(broken or missing)
+    if not after_deadline and (incomplete or not judged):
+        verdict: DateVerdict = "pending"
+    elif not there:
+        verdict = "missing"
+    else:
+        verdict = "degraded" if incomplete or errors or not judged else "complete"
+    return VerdictOfDate(
+        date=trading_date,
+        verdict=verdict,
+        reasons=[
+            *_absence(wanted, broken, missing, after_deadline),
+            *([] if judged or not there else ["no quality rule was judged"]),
+            *_rules("error", errors),
+            *_rules("warning", warnings),
+            *_rules("could not run", unknown),
+        ],
+        expected_symbols=wanted,
+        stored_symbols=there,
+        missing=missing,
+        failed=broken,
+        symbols=_verdicts(wanted, there, judged, errors, after_deadline=after_deadline),
+        errors=len(errors),
+        warnings=len(warnings),
+        could_not_run=len(unknown),
+    )
+
+
+def _of_these(results: Iterable[RuleResult], trading_date: dt.date, symbols: Collection[str]) -> list[RuleResult]:
+    found = list(results)
+    strange = sorted({str(one.date) for one in found if one.date != trading_date})
+    if strange:
+        raise ValueError(f"results of {', '.join(strange)} were given for {trading_date}")
+    return [one for one in found if one.symbol in symbols]
+
+
+def _verdicts(
+    wanted: Sequence[str],
+    there: Collection[str],
+    judged: Sequence[RuleResult],
+    errors: Sequence[RuleResult],
+    *,
+    after_deadline: bool,
+) -> dict[str, DateVerdict]:
+    """The same for each symbol; rules about the whole date are not held against one."""
+    with_results, with_errors = {one.symbol for one in judged}, {one.symbol for one in errors}
+    found: dict[str, DateVerdict] = {}
+    for symbol in wanted:
+        if symbol not in there:
+            found[symbol] = "missing" if after_deadline else "pending"
+        elif symbol in with_errors:
+            found[symbol] = "degraded"
+        elif symbol in with_results:
+            found[symbol] = "complete"
+        else:
+            found[symbol] = "degraded" if after_deadline else "pending"
+    return found
+
+
+def _absence(
+    wanted: Sequence[str], broken: Mapping[str, str], missing: Sequence[str], after_deadline: bool
+) -> list[str]:
+    reasons = []
+    if broken:
+        named = _some([f"{symbol} ({why})" for symbol, why in broken.items()])
+        reasons.append(f"{len(broken)} of {len(wanted)} symbols failed: {named}")
+    if missing:
+        state = "are not stored" if after_deadline else "are not stored yet"
+        reasons.append(f"{len(missing)} of {len(wanted)} symbols {state}: {_some(missing)}")
+    return reasons
+
+
+def _rules(what: str, results: Sequence[RuleResult]) -> list[str]:
+    """A line a rule: ``error: keys_are_unique of quality_measures: KO 3, SPY 1``."""
+    by_rule: dict[tuple[str, str], list[RuleResult]] = {}
+    for one in results:
+        by_rule.setdefault((one.table, one.rule), []).append(one)
+    lines = []
+    for (table, rule), own in by_rule.items():
+        named = [one.symbol if one.observed is None else f"{one.symbol} {one.observed:g}" for one in own]
+        lines.append(f"{what}: {rule} of {table}: {_some(named)} — {own[0].reason}")
+    return lines
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
