@@ -11,12 +11,13 @@ import dagster as dg
 from fuzzy_pipeline.assets.market_data import market_data_assets
 from fuzzy_pipeline.assets.partitions import trading_date_partitions
 from fuzzy_pipeline.assets.rankings import ranking_assets
-from fuzzy_pipeline.checks.conservation import conservation_check
+from fuzzy_pipeline.checks.quality_rules import quality_checks
 from fuzzy_pipeline.resources.pipeline import EngineResource, SettingsResource, StoreResource
 from fuzzy_pipeline.resources.sql import SqlResource
 from fuzzy_pipeline.schedules.after_close import after_close_schedule, nightly_job
 from fuzzy_pipeline.schedules.catch_up import catch_up_plan_asset, catch_up_sensor
 from fuzzy_pipeline.settings import load_settings
+from fuzzy_pipeline.steps.pipeline import table_groups
 
 # Partitioned checks are in preview in 1.13, and naming a job's partitions is deprecated though a schedule needs it
 # (docs/adr/0006-trading-date-partitions.md); the version is pinned.
@@ -34,7 +35,7 @@ def build_definitions(resources: Mapping[str, Any] | None = None) -> dg.Definiti
     settings = SettingsResource()
     return dg.Definitions(
         assets=[*market_data_assets(partitions, chosen), ranking_assets(partitions, chosen), catch_up_plan_asset()],
-        asset_checks=[conservation_check(partitions)],
+        asset_checks=quality_checks(table_groups(chosen), partitions, chosen),
         jobs=[job],
         schedules=[after_close_schedule(job)],
         sensors=[catch_up_sensor(job, partitions)],

@@ -27,11 +27,15 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class ItemFailure:
-    """Why one item failed: the error's type and text for people, its traceback for the log."""
+    """Why one item failed: the error's type and text for people, its traceback for the log.
+
+    ``may_pass``: the error says of itself that trying again later may help.
+    """
 
     error_type: str
     reason: str
     traceback: str
+    may_pass: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ class Engine(Protocol):
 def failure_of(error: BaseException) -> ItemFailure:
     """A failure from an exception."""
     text = "".join(traceback.format_exception(error))
-    return ItemFailure(type(error).__name__, str(error) or repr(error), text)
+    return ItemFailure(type(error).__name__, str(error) or repr(error), text, bool(getattr(error, "retryable", False)))
 
 
 def _attempt(function: Callable[[Item], Value], item: Item) -> Outcome[Item, Value]:

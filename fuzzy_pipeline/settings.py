@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from fuzzy_pipeline.bar_settings import BarSettings, Section
 from fuzzy_pipeline.catch_up_settings import CatchUpSettings
 from fuzzy_pipeline.errors import SettingsError
+from fuzzy_pipeline.quality_settings import QualitySettings
 from fuzzy_pipeline.ranking_settings import RankingSettings
 
 ConditionProfile = Literal["iqfeed", "fuzzy_oss20"]
@@ -44,6 +45,13 @@ class FilesSettings(Section):
     """Where tick files are: a ``symbol=/date=`` tree, or a folder of single files."""
 
     path: Path = Path("ticks")
+
+
+class RetrySettings(Section):
+    """Symbols whose source failed in passing (unreachable, silent, too many requests) are asked for again."""
+
+    rounds: int = Field(default=2, ge=0, le=10, description="Further rounds after all symbols of a date were tried.")
+    pause_s: float = Field(default=20.0, ge=0, description="Before each round; doubles.")
 
 
 class SimulatorSettings(Section):
@@ -111,9 +119,11 @@ class Settings(BaseSettings):
     files: FilesSettings = FilesSettings()
     simulator: SimulatorSettings = SimulatorSettings()
     history: HistorySettings = HistorySettings()
+    retries: RetrySettings = RetrySettings()
     ingest: IngestSettings = IngestSettings()
     bars: BarSettings = BarSettings()
     rankings: RankingSettings = RankingSettings()
+    quality: QualitySettings = QualitySettings()
     catch_up: CatchUpSettings = CatchUpSettings()
     engine: EngineSettings = EngineSettings()
     store: StoreSettings = StoreSettings()

@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from fuzzy_pipeline.assets.pictures import baselines_table, day_pictures, phase2_table
+from fuzzy_pipeline.assets.pictures import baselines_table, day_pictures, phase2_table, quality_table
 from fuzzy_pipeline.assets.reports import bar_pictures, markdown_table, tick_preview
 from fuzzy_pipeline.assets.step_asset import AssetText, step_asset
 from fuzzy_pipeline.bar_settings import FamilyName
@@ -18,6 +18,7 @@ from fuzzy_pipeline.bars.registry import FAMILIES
 from fuzzy_pipeline.schema.baselines import BASELINES_TABLE
 from fuzzy_pipeline.schema.day_metadata import PHASE1_TABLE
 from fuzzy_pipeline.schema.day_metadata_phase2 import PHASE2_TABLE
+from fuzzy_pipeline.schema.quality import QUALITY_TABLE
 from fuzzy_pipeline.schema.tables import ENRICHED_TICKS, RAW_TICKS
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.steps.pipeline import pipeline_steps
@@ -66,6 +67,11 @@ venues, data quality of the regular session.
 Fields that cannot be computed are null, with the reason under `null_reasons`.
 """
 
+QUALITY_TEXT = """
+How far a symbol's date can be trusted: what became of its rows, holes in its counters, silent minutes, gaps, jumps,
+outliers, stale quotes, how it compares with earlier dates; a score from 0 to 1 and its level.
+"""
+
 BASELINES_TEXT = """
 What was usual for a symbol before the date, from phase 1 of up to 252 earlier trading dates: thresholds, hours and
 weekdays, distributions over 1, 5, 20 and 252 dates, records. The date itself is never in them.
@@ -93,7 +99,7 @@ def ingest_tables(_: Store, report: DateReport, table: str) -> Mapping[str, Any]
 
 def market_data_assets(partitions: dg.TimeWindowPartitionsDefinition, settings: Settings) -> list[dg.AssetsDefinition]:
     """All assets, in the order the data flow; bars of the families of the settings."""
-    ingest, enrich, bars, phase1, baselines, phase2 = pipeline_steps(settings)
+    ingest, enrich, bars, phase1, quality, baselines, phase2 = pipeline_steps(settings)
     arctic, numba = frozenset({"python", "arcticdb"}), frozenset({"numba", "arcticdb"})
     light = frozenset({"numba", "parquet"})
     return [
@@ -125,6 +131,12 @@ def market_data_assets(partitions: dg.TimeWindowPartitionsDefinition, settings: 
             partitions,
             group="day_metadata",
             texts={PHASE1_TABLE: AssetText(PHASE1_TEXT, light, picture=day_pictures)},
+        ),
+        step_asset(
+            quality,
+            partitions,
+            group="data_quality",
+            texts={QUALITY_TABLE: AssetText(QUALITY_TEXT, light, picture=quality_table)},
         ),
         step_asset(
             baselines,

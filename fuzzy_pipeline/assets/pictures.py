@@ -20,6 +20,7 @@ from fuzzy_pipeline.rankings.cross_section import MEASURES
 from fuzzy_pipeline.schema.baselines import BASELINES_VERSION, TrailingBaselines
 from fuzzy_pipeline.schema.day_metadata import METADATA_VERSION, DayMetadataPhase1
 from fuzzy_pipeline.schema.day_metadata_phase2 import PHASE2_VERSION, DayMetadataPhase2
+from fuzzy_pipeline.schema.quality import QUALITY_VERSION, QualityMeasures
 from fuzzy_pipeline.schema.rankings import RANKINGS_VERSION, CrossSymbolRanking
 from fuzzy_pipeline.schema.records import Record, from_table
 from fuzzy_pipeline.steps.run_date import DateReport
@@ -89,6 +90,22 @@ _BASELINE_COLUMNS: Mapping[str, Callable[[TrailingBaselines], Any]] = {
 }
 
 
+_QUALITY_COLUMNS: Mapping[str, Callable[[QualityMeasures], Any]] = {
+    "score": lambda found: found.data_quality_score,
+    "level": lambda found: found.data_quality_level,
+    "completeness": lambda found: found.completeness_score,
+    "rows in": lambda found: found.rows_in,
+    "set aside": lambda found: found.set_aside_count,
+    "flagged": lambda found: found.flagged_count,
+    "lost ticks": lambda found: found.lost_tick_count,
+    "missing volume": lambda found: found.missing_volume,
+    "silent minutes": lambda found: found.silent_minutes,
+    "unexplained": lambda found: found.unexplained_silent_minutes,
+    "crossed quotes": lambda found: found.crossed_quote_count,
+    "volume / usual": lambda found: found.volume_ratio,
+}
+
+
 def day_pictures(store: Store, report: DateReport, table: str) -> dict[str, Any]:
     """What every symbol's day was, and pictures of the busiest one's hours and venues."""
     records = _records(store, report, table, DayMetadataPhase1, "metadata_version", METADATA_VERSION)
@@ -114,6 +131,12 @@ def phase2_table(store: Store, report: DateReport, table: str) -> dict[str, Any]
     """Regimes and the measures a person looks at first, by symbol."""
     records = _records(store, report, table, DayMetadataPhase2, "metadata_version", PHASE2_VERSION)
     return {"days": dg.MetadataValue.md(_by_symbol(records, _PHASE2_COLUMNS))}
+
+
+def quality_table(store: Store, report: DateReport, table: str) -> dict[str, Any]:
+    """Score and the counts behind it, by symbol."""
+    records = _records(store, report, table, QualityMeasures, "quality_version", QUALITY_VERSION)
+    return {"quality": dg.MetadataValue.md(_by_symbol(records, _QUALITY_COLUMNS))}
 
 
 def baselines_table(store: Store, report: DateReport, table: str) -> dict[str, Any]:

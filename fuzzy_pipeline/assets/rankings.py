@@ -52,7 +52,9 @@ def ranking_assets(partitions: dg.TimeWindowPartitionsDefinition, settings: Sett
     checks = [complete, *(stored_check_spec(table) for table in RANKING_TABLES)]
 
     @dg.multi_asset(name="rankings", specs=specs, check_specs=checks)
-    def rankings(context: dg.AssetExecutionContext, settings: SettingsResource) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:  # type: ignore[type-arg]
+    def rankings(
+        context: dg.AssetExecutionContext, settings: SettingsResource
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:  # type: ignore[type-arg]
         chosen = settings.open()
         check_same_settings(context.run.tags, chosen)
         date = dt.date.fromisoformat(context.partition_key)

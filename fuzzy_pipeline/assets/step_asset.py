@@ -173,7 +173,7 @@ def dependencies(step: Step, table: str) -> list[dg.AssetDep]:
     ]
 
 
-def is_last_of_run(context: dg.AssetExecutionContext, tables: Set[str]) -> bool:
+def is_last_of_run(context: dg.AssetExecutionContext | dg.OpExecutionContext, tables: Set[str]) -> bool:
     """Whether no other asset of the run depends on one of these."""
     layer = context.job_def.asset_layer
     children = {key for table in tables for key in layer.asset_graph.get(dg.AssetKey(table)).child_keys}

@@ -115,5 +115,6 @@ def _print_running(settings: Settings) -> None:
     with err().status("asking Dagster what runs …"):
         from fuzzy_pipeline.schedules import launch
 
-        lines = launch.running(settings)
+        lines, plan = launch.running(settings), launch.catch_up_plan(settings)
     out().print("running " + ("; ".join(lines) or "nothing"))
+    out().print(f"to catch up  {plan}", highlight=False, soft_wrap=True)

@@ -215,14 +215,11 @@ def _times(ticks: Arrays, trading_date: dt.date, silent_minutes: int) -> tuple[V
     expected = (day.close_us - day.open_us) // _MINUTE_US
     timestamp = ticks["timestamp"].view(np.int64)
     inside = timestamp[slice(*np.searchsorted(timestamp, [start_ns, end_ns]).tolist())]
-    counted = timestamp[ticks["counts_volume"] & (ticks["session"] == Session.REGULAR)]
-    # The closing auction is stamped after the close and belongs to the last minute, as in time bars.
-    minutes = np.clip((counted - start_ns) // (_MINUTE_US * 1000), 0, expected - 1)
     stale = stale_quote(ticks)
     values = {
         "expected_minutes": expected,
         "traded_minutes": expected - silent_minutes,
-        "counted_minutes": len(np.unique(minutes)),
+        "counted_minutes": counted_minutes(ticks, trading_date),
         "longest_gap_s": float(np.diff(np.concatenate([[start_ns], inside, [end_ns]])).max() / 1e9),
         "stale_quote_ticks": stale.ticks if stale else None,
         "stale_quote_s": stale.seconds if stale else None,
@@ -230,6 +227,23 @@ def _times(ticks: Arrays, trading_date: dt.date, silent_minutes: int) -> tuple[V
     return values, dict.fromkeys(
         ("stale_quote_ticks", "stale_quote_s"), "no tick of the regular session has a usable quote"
     )
+
+
+def counted_minutes(ticks: Arrays, trading_date: dt.date) -> int:
+    """Minutes of the regular session with a counted tick: each has a 1-minute bar.
+
+    Parameters
+    ----------
+    ticks : Arrays
+        Enriched ticks, at least ``timestamp``, ``session`` and ``counts_volume``.
+    trading_date : date
+    """
+    day = trading_calendar.session(trading_date)
+    start_ns = trading_calendar.midnight_utc_ns(trading_date) + day.open_us * 1000
+    last = (day.close_us - day.open_us) // _MINUTE_US - 1
+    counted = ticks["timestamp"].view(np.int64)[ticks["counts_volume"] & (ticks["session"] == Session.REGULAR)]
+    # The closing auction is stamped after the close and belongs to the last minute, as in time bars.
+    return len(np.unique(np.clip((counted - start_ns) // (_MINUTE_US * 1000), 0, last)))
 
 
 def _prices(found: PriceChecks) -> tuple[Values, Reasons]:

@@ -15,16 +15,21 @@ from fuzzy_pipeline.bars.build import build_bars
 from fuzzy_pipeline.bars.cutting import BarFamily, SeriesState
 from fuzzy_pipeline.bars.registry import FAMILIES
 from fuzzy_pipeline.bars.series import Bars
-from fuzzy_pipeline.bars.session_ticks import TICK_COLUMNS, counted_shares
+from fuzzy_pipeline.bars.session_ticks import TICK_COLUMNS, counted_shares, session_bounds_ns
 from fuzzy_pipeline.errors import ConservationError
+from fuzzy_pipeline.quality.measures import counted_minutes
+from fuzzy_pipeline.quality.rules import bar_measures
 from fuzzy_pipeline.schema.arrays import Arrays
 from fuzzy_pipeline.schema.tables import BAR_TABLES, ENRICHED_TICKS
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.steps.step import StepResult, Work, derived_row
 from fuzzy_pipeline.steps.workbench import Workbench
-from fuzzy_pipeline.stores.content_hash import content_hash
 from fuzzy_pipeline.stores.manifest import ManifestRow
 from fuzzy_pipeline.stores.protocol import Metadata
+from fuzzy_pipeline.stores.stored_content import hash_of_arrays
+
+REGULAR_BARS = frozenset({"regular"})
+"""Sessions whose 1-minute bars are those of the regular session: of ``all`` the closing auction has its own minute."""
 
 _FAMILY_OF = {BAR_TABLES[name].name: name for name in FAMILY_NAMES}
 
@@ -62,6 +67,7 @@ class BuildBarsStep:
         states = {name: _state_before(bench, FAMILIES[name], work) for name in families}
         built = build_bars(ticks, work.date, rules, families=families, states=states, pool=bench.pool)
         shares = check_conservation(built, ticks, rules.sessions, work.symbol, work.date)
+        minutes = counted_minutes(ticks, work.date)
         rows: list[ManifestRow] = []
         for name, bars in built.items():
             metadata = bar_metadata(FAMILIES[name], bars, rules.sessions)
@@ -76,9 +82,16 @@ class BuildBarsStep:
                 work,
                 version=version,
                 rows=len(bars),
-                content_hash=content_hash(bars.columns, [column.name for column in table.stored], metadata),
+                content_hash=hash_of_arrays(table, bars.columns, work.date, metadata),
                 seconds=(time.perf_counter() - started) / len(built),
                 notes={"cold_start": _why_cold(FAMILIES[name], bench, work, cold)} if cold else None,
+                measures=bar_measures(
+                    bars.columns,
+                    bars.ranges,
+                    shares,
+                    regular=session_bounds_ns("regular", work.date) if REGULAR_BARS & set(rules.sessions) else None,
+                    counted_minutes=minutes,
+                ),
             )
             rows.append(row)
         counts = {name: {p: stop - start for p, (start, stop) in bars.ranges.items()} for name, bars in built.items()}

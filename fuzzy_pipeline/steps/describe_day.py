@@ -6,15 +6,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import pyarrow as pa
-import pyarrow.compute as pc
-from pydantic import BaseModel
-
 from fuzzy_pipeline.day_metadata.baselines import trailing_baselines
-from fuzzy_pipeline.day_metadata.earlier_days import EARLIER_COLUMNS, LONGEST_WINDOW, EarlierDays
+from fuzzy_pipeline.day_metadata.earlier_days import LONGEST_WINDOW
 from fuzzy_pipeline.day_metadata.phase1 import PHASE1_COLUMNS, day_metadata_phase1
 from fuzzy_pipeline.day_metadata.phase2 import PHASE2_COLUMNS, day_metadata_phase2
-from fuzzy_pipeline.errors import NotStoredError
+from fuzzy_pipeline.quality.rules import phase1_measures, phase2_measures
 from fuzzy_pipeline.schema.baselines import BASELINES_TABLE, BASELINES_VERSION, TrailingBaselines
 from fuzzy_pipeline.schema.day_metadata import METADATA_VERSION, PHASE1_TABLE, DayMetadataPhase1
 from fuzzy_pipeline.schema.day_metadata_phase2 import (
@@ -22,13 +18,11 @@ from fuzzy_pipeline.schema.day_metadata_phase2 import (
     PHASE2_VERSION,
     VpinState,
 )
-from fuzzy_pipeline.schema.records import Record, from_table, to_table
 from fuzzy_pipeline.schema.tables import ENRICHED_TICKS
 from fuzzy_pipeline.settings import Settings
-from fuzzy_pipeline.steps.step import Step, StepResult, Work, dates_before, derived_row
+from fuzzy_pipeline.steps.records import earlier_days, record_result, stored_record
+from fuzzy_pipeline.steps.step import StepResult, Work
 from fuzzy_pipeline.steps.workbench import Workbench
-from fuzzy_pipeline.stores.content_hash import arrow_content_hash
-from fuzzy_pipeline.stores.manifest import LIGHT_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +48,7 @@ class DayMetadataPhase1Step:
         symbol, date = work.symbol, work.date
         stored = bench.store.read(ENRICHED_TICKS, symbol, date, columns=PHASE1_COLUMNS, version=work.input.version)
         record = day_metadata_phase1(stored.arrays, symbol, date, pool=bench.pool)
-        return _record_result(self, bench, work, record, started)
+        return record_result(self, bench, work, record, started, measures=phase1_measures(record))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +71,8 @@ class TrailingBaselinesStep:
     def run(self, bench: Workbench, work: Work) -> StepResult:
         """Read earlier records and compute the baselines; the caller stores them."""
         started = time.perf_counter()
-        record = trailing_baselines(_earlier_days(bench, work), work.symbol, work.date)
-        return _record_result(self, bench, work, record, started)
+        record = trailing_baselines(earlier_days(bench, work), work.symbol, work.date)
+        return record_result(self, bench, work, record, started)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,48 +101,13 @@ class DayMetadataPhase2Step:
             stored.arrays,
             symbol,
             date,
-            phase1=_stored_record(bench, work, PHASE1_TABLE, DayMetadataPhase1),
-            baselines=_stored_record(bench, work, BASELINES_TABLE, TrailingBaselines),
-            earlier=_earlier_days(bench, work),
+            phase1=stored_record(bench, work, PHASE1_TABLE, DayMetadataPhase1),
+            baselines=stored_record(bench, work, BASELINES_TABLE, TrailingBaselines),
+            earlier=earlier_days(bench, work),
             vpin_state=_vpin_state(bench, work),
             pool=bench.pool,
         )
-        return _record_result(self, bench, work, record, started)
-
-
-def _record_result(step: Step, bench: Workbench, work: Work, record: BaseModel, started: float) -> StepResult:
-    """A record as the one light row of its table."""
-    (table,) = work.tables
-    rows = to_table([record], type(record))
-    row = derived_row(
-        step,
-        table,
-        bench,
-        work,
-        version=LIGHT_VERSION,
-        rows=1,
-        content_hash=arrow_content_hash(rows),
-        seconds=time.perf_counter() - started,
-    )
-    return StepResult((row,), light={table: rows})
-
-
-def _earlier_days(bench: Workbench, work: Work) -> EarlierDays:
-    """Phase 1 of the committed ones of the trading dates before."""
-    dates = dates_before(work.date, LONGEST_WINDOW)
-    committed = [key.date for key in work.earlier.get(PHASE1_TABLE, ())]
-    rows = bench.light_rows(work.batch, PHASE1_TABLE, dates, EARLIER_COLUMNS).get(work.symbol) if committed else None
-    if rows is not None:
-        rows = rows.filter(pc.is_in(rows["date"], value_set=pa.array(committed, rows["date"].type)))
-    return EarlierDays.from_table(rows, work.date, dates)
-
-
-def _stored_record(bench: Workbench, work: Work, table: str, model: type[Record]) -> Record:
-    rows = bench.light_rows(work.batch, table, [work.date], None).get(work.symbol)
-    found = from_table(rows, model)
-    if not found:
-        raise NotStoredError(f"{work.symbol} {work.date}: the row of {table} is gone though it is committed")
-    return found[0]
+        return record_result(self, bench, work, record, started, measures=phase2_measures(record))
 
 
 def _vpin_state(bench: Workbench, work: Work) -> VpinState | None:

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fuzzy_pipeline.enrichment import EnrichmentRules, enrich_day
+from fuzzy_pipeline.quality.rules import enriched_tick_measures
 from fuzzy_pipeline.schema.arrays import length
 from fuzzy_pipeline.schema.tables import ENRICHED_TICKS, RAW_TICKS
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.steps.step import StepResult, Work, derived_row
 from fuzzy_pipeline.steps.workbench import Workbench
-from fuzzy_pipeline.stores.content_hash import content_hash
+from fuzzy_pipeline.stores.stored_content import hash_of_arrays
 
 METHOD_VERSION = 1
 
@@ -49,7 +50,8 @@ class EnrichStep:
             work,
             version=version,
             rows=length(ticks),
-            content_hash=content_hash(ticks, [column.name for column in ENRICHED_TICKS.stored]),
+            content_hash=hash_of_arrays(ENRICHED_TICKS, ticks, date, {}),
             seconds=time.perf_counter() - started,
+            measures=enriched_tick_measures(work.input.rows, length(ticks), ticks),
         )
         return StepResult((row,))

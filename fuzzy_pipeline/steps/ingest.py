@@ -43,9 +43,9 @@ from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.sources.protocol import FetchedTicks
 from fuzzy_pipeline.steps.step import StepResult, Work, hash_of_inputs, input_hash
 from fuzzy_pipeline.steps.workbench import Workbench
-from fuzzy_pipeline.stores.content_hash import content_hash
 from fuzzy_pipeline.stores.manifest import ManifestRow
 from fuzzy_pipeline.stores.store import Store
+from fuzzy_pipeline.stores.stored_content import hash_of_arrays
 from fuzzy_pipeline.trading_calendar import now_eastern
 
 METHOD_VERSION = 1
@@ -112,7 +112,7 @@ class IngestStep:
             RAW_TICKS, symbol, date, checked.ticks,
             {"source": fetched.source, "detail": fetched.detail, "kind": fetched.kind, "ingest_id": ingest_id},
         )  # fmt: skip
-        content = content_hash(checked.ticks, RAW_TICKS.names)
+        content = hash_of_arrays(RAW_TICKS, checked.ticks, date, {})
         again = {}
         if before and not stored:
             again = {REFETCHED: "same ticks" if before.content_hash == content else f"{before.rows} ticks before"}

@@ -14,6 +14,7 @@ from fuzzy_pipeline.steps.describe_day import DayMetadataPhase1Step, DayMetadata
 from fuzzy_pipeline.steps.enrich import EnrichStep
 from fuzzy_pipeline.steps.ingest import IngestStep
 from fuzzy_pipeline.steps.inputs import StepInputs
+from fuzzy_pipeline.steps.measure_quality import QualityMeasuresStep
 from fuzzy_pipeline.steps.rank_symbols import RANKING_TABLES, ranking_inputs, rankings_are_stale
 from fuzzy_pipeline.steps.step import Step, is_current
 from fuzzy_pipeline.stores.store import Store
@@ -29,14 +30,20 @@ def pipeline_steps(settings: Settings) -> tuple[Step, ...]:
         EnrichStep(),
         BuildBarsStep(settings.bars.families),
         DayMetadataPhase1Step(),
+        QualityMeasuresStep(),
         TrailingBaselinesStep(),
         DayMetadataPhase2Step(),
     )
 
 
+def table_groups(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Tables every symbol and date should have, by what makes them, upstream first."""
+    return {step.name: step.tables for step in pipeline_steps(settings)} | {"rankings": RANKING_TABLES}
+
+
 def pipeline_tables(settings: Settings) -> tuple[str, ...]:
     """Tables every symbol and date should have, upstream first."""
-    return (*(table for step in pipeline_steps(settings) for table in step.tables), *RANKING_TABLES)
+    return tuple(table for tables in table_groups(settings).values() for table in tables)
 
 
 def stale_results(

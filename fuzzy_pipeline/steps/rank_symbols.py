@@ -23,6 +23,7 @@ from fuzzy_pipeline.microstructure.noise import log_returns
 from fuzzy_pipeline.rankings.cross_section import MEASURES, CrossSection, cross_symbol_rankings
 from fuzzy_pipeline.rankings.pair_correlations import interval_prices, pair_correlations, pair_table
 from fuzzy_pipeline.schema.day_metadata import PHASE1_TABLE
+from fuzzy_pipeline.schema.quality import QUALITY_TABLE
 from fuzzy_pipeline.schema.rankings import PAIRS_TABLE, RANKINGS_TABLE, RANKINGS_VERSION, CrossSymbolRanking
 from fuzzy_pipeline.schema.records import to_table
 from fuzzy_pipeline.schema.tables import BAR_TABLES, SCHEMA_VERSION
@@ -30,9 +31,9 @@ from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.steps.run_date import DateReport
 from fuzzy_pipeline.steps.step import StepResult, dates_before, input_hash
 from fuzzy_pipeline.steps.workbench import workbench
-from fuzzy_pipeline.stores.content_hash import arrow_content_hash
 from fuzzy_pipeline.stores.manifest import LIGHT_VERSION, CommittedKey, ManifestRow
 from fuzzy_pipeline.stores.store import Store
+from fuzzy_pipeline.stores.stored_content import hash_of_records
 
 RANKING_TABLES = (RANKINGS_TABLE, PAIRS_TABLE)
 EARLIER_DATES = 30
@@ -52,8 +53,9 @@ _INTERVAL, _INTERVAL_NS = "5m", 300_000_000_000
 
 
 def ranking_inputs(settings: Settings) -> tuple[str, ...]:
-    """Tables of the date that are compared."""
-    return (PHASE1_TABLE, _BARS.name) if "time" in settings.bars.families else (PHASE1_TABLE,)
+    """Tables of the date that are compared, and the one whose rules say whether a symbol may be."""
+    bars = (_BARS.name,) if "time" in settings.bars.families else ()
+    return (PHASE1_TABLE, QUALITY_TABLE, *bars)
 
 
 class RankingInputs:
@@ -78,8 +80,8 @@ class RankingInputs:
 
     @property
     def present(self) -> tuple[str, ...]:
-        """Symbols with a day record, in alphabetical order."""
-        return tuple(sorted(self.rows[PHASE1_TABLE]))
+        """Symbols with a day record and quality that may be built upon, in alphabetical order."""
+        return tuple(sorted(set(self.rows[PHASE1_TABLE]) & set(self.rows[QUALITY_TABLE])))
 
     def _hash(self, settings: Settings) -> str:
         rules = f"rankings={RANKINGS_VERSION};{settings.rankings.model_dump_json()};{','.join(self.symbols)}"
@@ -121,7 +123,7 @@ def rank_date(date: dt.date, settings: Settings, *, force: bool = False) -> Date
         report.fail(symbol, failure, RANKING_TABLES)
     if not inputs.present:
         raise NotStoredError(
-            f"{RANKINGS_TABLE} {date}: none of {', '.join(inputs.symbols)} has a day record"
+            f"{RANKINGS_TABLE} {date}: none of {', '.join(inputs.symbols)} has a day record of acceptable quality"
             + "".join(f"\n  {failure.reason}" for failure in inputs.failed.values())
         )
     if not force and not any(_stale(store, inputs, table) for table in RANKING_TABLES):
@@ -248,7 +250,7 @@ def _manifest_rows(
                 kind=store.kind,
                 version=LIGHT_VERSION,
                 rows=own.num_rows,
-                content_hash=arrow_content_hash(own),
+                content_hash=hash_of_records(own),
                 input_hash=inputs.hash,
                 source="+".join(sources),
                 ingest_id="",

@@ -6,23 +6,28 @@ import datetime as dt
 import logging
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 import pyarrow as pa
 
 from fuzzy_pipeline import trading_calendar
-from fuzzy_pipeline.engine import Engine, ItemFailure
+from fuzzy_pipeline.engine import Engine, ItemFailure, Outcome
 from fuzzy_pipeline.errors import NotStoredError, SymbolDaysFailed
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.steps.inputs import StepInputs
 from fuzzy_pipeline.steps.step import Step, StepResult, Work, is_current, reads_source
 from fuzzy_pipeline.steps.workbench import workbench
+from fuzzy_pipeline.stores.file_lock import held
 from fuzzy_pipeline.stores.manifest import FailureRow, ManifestRow
 from fuzzy_pipeline.stores.store import Store
 
 log = logging.getLogger(__name__)
+
+SOURCE_WAIT_S = 7200.0
+"""Longest wait for another run that asks the source [s]: as long as a run may take."""
 
 COMMIT_EVERY_S = 2.0
 """Results are committed in batches this far apart: a killed run loses at most these seconds [s]."""
@@ -101,42 +106,74 @@ def run_date(
     bench = workbench(settings)
     report = DateReport(tuple(step.tables if tables is None else tables), date)
     from_source = reads_source(step)
-    held = bench.store_if_any() if from_source else bench.store
-    todo = _plan(step, settings, held, symbols, force, report)
-    if todo or report.failed or held is None:
+    store = bench.store_if_any() if from_source else bench.store
+    todo = _plan(step, settings, store, symbols, force, report)
+    if todo or report.failed or store is None:
         # Only now is a source opened: a date that is complete needs none.
         store = bench.store_for_ingest() if from_source else bench.store
-        _work_off(step, settings, engine, store, todo, report)
+        with _alone_at_the_source(settings) if from_source else nullcontext():
+            _work_off(step, settings, engine, store, todo, report)
     report.seconds = time.perf_counter() - started
     return report
+
+
+def _alone_at_the_source(settings: Settings) -> AbstractContextManager[None]:
+    """One run at a time asks the source, so that it is not overrun.
+
+    A lock file, not a pool of Dagster's: a killed run keeps its place in a pool, and the next would wait for ever.
+    """
+    return held(settings.home / ".source.lock", SOURCE_WAIT_S, f"asking the source {settings.source}")
 
 
 def _work_off(
     step: Step, settings: Settings, engine: Engine, store: Store, todo: Sequence[Work], report: DateReport
 ) -> None:
-    """Map the work, commit results as they come, keep failures."""
-    batch: list[StepResult] = []
-    last_commit = time.monotonic()
+    """Map the work, commit results as they come, keep failures.
+
+    A source that failed in passing is asked again, once all other symbols are done.
+    """
+    rounds, pause = (settings.retries.rounds, settings.retries.pause_s) if reads_source(step) else (0, 0.0)
     function = partial(run_symbol, step, _settings_of_one_worker(settings, engine))
     try:
-        for done, outcome in enumerate(engine.map(function, todo), start=1):
-            symbol = outcome.item.symbol
-            if outcome.value is not None:
-                batch.append(outcome.value)
-            elif outcome.failure is not None:
-                report.fail(symbol, outcome.failure, outcome.item.tables)
-                log.error("%s %s %s failed\n%s", step.name, symbol, report.date, outcome.failure.traceback)
-            log.info(
-                "%s %s: %s (%d of %d)", step.name, report.date, symbol, done, len(todo),
-                extra={"progress": (step.name, report.date, done, len(todo))},
-            )  # fmt: skip
-            if time.monotonic() - last_commit > COMMIT_EVERY_S:
-                _commit(store, batch, report)
-                batch, last_commit = [], time.monotonic()
-        _commit(store, batch, report)
+        _one_round(step, engine.map(function, todo), store, report, len(todo))
+        for number in range(1, rounds + 1):
+            again = [work for work in todo if work.symbol in report.failed and report.failed[work.symbol].may_pass]
+            if not again:
+                break
+            names = ", ".join(work.symbol for work in again)
+            log.warning(
+                "%s %s: %s again in %g s (round %d of %d)", step.name, report.date, names, pause, number, rounds
+            )
+            time.sleep(pause)
+            pause *= 2
+            _one_round(step, engine.map(function, again), store, report, len(again))
     finally:
         # Also when a commit failed (a full disk): why symbols failed must not be lost with it.
         _record_failures(store, report)
+
+
+def _one_round(
+    step: Step, outcomes: Iterator[Outcome[Work, StepResult]], store: Store, report: DateReport, count: int
+) -> None:
+    """Commit results in batches as they come; a symbol that failed before and is done now has no failure any more."""
+    batch: list[StepResult] = []
+    last_commit = time.monotonic()
+    for done, outcome in enumerate(outcomes, start=1):
+        symbol = outcome.item.symbol
+        if outcome.value is not None:
+            batch.append(outcome.value)
+            report.failed.pop(symbol, None)
+        elif outcome.failure is not None:
+            report.fail(symbol, outcome.failure, outcome.item.tables)
+            log.error("%s %s %s failed\n%s", step.name, symbol, report.date, outcome.failure.traceback)
+        log.info(
+            "%s %s: %s (%d of %d)", step.name, report.date, symbol, done, count,
+            extra={"progress": (step.name, report.date, done, count)},
+        )  # fmt: skip
+        if time.monotonic() - last_commit > COMMIT_EVERY_S:
+            _commit(store, batch, report)
+            batch, last_commit = [], time.monotonic()
+    _commit(store, batch, report)
 
 
 def _plan(

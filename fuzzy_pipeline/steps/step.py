@@ -151,6 +151,7 @@ def derived_row(
     content_hash: str,
     seconds: float,
     notes: Mapping[str, str] | None = None,
+    measures: Mapping[str, float] | None = None,
 ) -> ManifestRow:
     """Manifest row of a result computed from other tables: provenance is the first input's, if there is one."""
     first = next(iter(work.inputs.values()), None)
@@ -173,4 +174,5 @@ def derived_row(
         seconds=seconds,
         committed_at=now_eastern(),
         notes=dict(notes or {}),
+        measures=dict(measures or {}),
     )

@@ -48,6 +48,7 @@ class ManifestRow(Record):
     ``input_hash`` is the hash of what the data were computed from (the input's content hash and the settings that
     matter), so that equal input need not be computed again. ``rows_in = rows_out + rows_set_aside + rows_official``
     where rows are sorted out. ``latency_s`` is the time the source took, ``seconds`` the time the step took [s].
+    ``measures`` is what quality rules judge the data by, taken while they were in memory.
     """
 
     kind: DataKind
@@ -68,6 +69,7 @@ class ManifestRow(Record):
     seconds: float = 0.0
     committed_at: dt.datetime
     notes: dict[str, str] = {}
+    measures: dict[str, float] = {}
 
 
 class FailureRow(Record):

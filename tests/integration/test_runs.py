@@ -28,7 +28,9 @@ BARS = {
     "time_bars", "tick_bars", "volume_bars", "dollar_bars", "imbalance_bars", "run_bars", "volatility_bars",
     "range_bars", "renko_bars",
 }  # fmt: skip
-ASSETS = {"raw_ticks", "enriched_ticks", "day_metadata_phase1", *BARS}
+RANKINGS = {"cross_symbol_rankings", "pair_correlations"}
+OF_TICKS = {"raw_ticks", "enriched_ticks", "day_metadata_phase1", "day_metadata_phase2", *BARS}
+ASSETS = {*OF_TICKS, "trailing_baselines", *RANKINGS}
 
 
 def materializations(key: str) -> dict[str, dg.AssetMaterialization]:
@@ -93,7 +95,8 @@ def test_a_failed_symbol_ends_the_run_failed_by_name_and_the_others_are_complete
     assert not outcome.success
     assert "UNKNOWNX" in outcome.error
     assert "1 of 3 symbols failed, 2 are stored" in outcome.error
-    assert committed() == {(asset, symbol) for asset in ASSETS for symbol in ("AAA", "CCC")}
+    of_ticks = {(asset, symbol) for asset, symbol in committed() if asset in OF_TICKS}
+    assert of_ticks == {(asset, symbol) for asset in OF_TICKS for symbol in ("AAA", "CCC")}
     # The first assets carry a failing check; the last ones have failed, so that they count as missing.
     assert set(materializations("2025-11-25")) == {"raw_ticks", "enriched_ticks"}
 
@@ -102,7 +105,7 @@ def test_the_date_is_complete_once_the_missing_symbol_is_run_and_the_others_are_
     settings = load_settings()
     launch.run_now(settings, DATE, symbols=("AAA", "UNKNOWNX"))
     assert launch.run_now(settings, DATE).success
-    assert {symbol for _, symbol in committed()} == {"AAA", "BBB", "CCC"}
+    assert {symbol for asset, symbol in committed() if asset in OF_TICKS} == {"AAA", "BBB", "CCC"}
     assert materializations("2025-11-25")["time_bars"].metadata["unchanged"].value == 1
 
 
@@ -117,7 +120,7 @@ def test_one_asset_alone_fails_by_itself_when_its_input_is_missing(home: Path) -
 
 def test_what_does_not_exist_is_refused_before_a_run_starts(home: Path) -> None:
     settings = load_settings()
-    with pytest.raises(SettingsError, match="no such assets: bars; there are day_metadata_phase1"):
+    with pytest.raises(SettingsError, match="no such assets: bars; there are cross_symbol_rankings"):
         launch.run_now(settings, DATE, assets=("bars",))
     with pytest.raises(SettingsError, match="no partition for 2031-01-02"):
         launch.run_now(settings, dt.date(2031, 1, 2))

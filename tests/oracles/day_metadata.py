@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -82,3 +83,46 @@ def realised_volatility(ticks: Sequence[Mapping[str, Any]], start_ns: int, end_n
         closes[min((tick["timestamp"] - start_ns) // step_ns, last_interval)] = tick["price"]
     prices = [priced[0]["price"], *(closes[interval] for interval in sorted(closes))]
     return math.sqrt(math.fsum(math.log(b / a) ** 2 for a, b in itertools.pairwise(prices)))
+
+
+def minute_volatility(ticks: Sequence[Mapping[str, Any]], start_ns: int, end_ns: int) -> float:
+    """Root mean square 1-minute return; a minute without a price keeps the one before."""
+    priced = [tick for tick in ticks if tick["is_qualified"]]
+    last = (end_ns - start_ns) // MINUTE_NS - 1
+    closes = {min((tick["timestamp"] - start_ns) // MINUTE_NS, last): tick["price"] for tick in priced}
+    first = min(closes)
+    prices = [priced[0]["price"]]
+    for minute in range(first, last + 1):
+        prices.append(closes.get(minute, prices[-1]))
+    squares = [math.log(b / a) ** 2 for a, b in itertools.pairwise(prices)]
+    return math.sqrt(math.fsum(squares) / len(squares))
+
+
+def middle(tick: Mapping[str, Any]) -> float | None:
+    """Midpoint of a usable quote."""
+    return (tick["bid"] + tick["ask"]) / 2 if 0 < tick["bid"] <= tick["ask"] else None
+
+
+def trades_at_horizon(
+    ticks: Sequence[Mapping[str, Any]], horizon_s: int, end_ns: int
+) -> list[tuple[Mapping[str, Any], float, float, float]]:
+    """Trades known at a horizon: the tick, its midpoint, realised spread and price impact [USD]."""
+    quoted = [(tick["timestamp"], mid) for tick in ticks if (mid := middle(tick)) is not None]
+    times = [time for time, _ in quoted]
+    found = []
+    for tick in ticks:
+        own, until = middle(tick), tick["timestamp"] + horizon_s * 10**9
+        if own is None or not tick["trade_sign"] or until > end_ns:
+            continue
+        later = quoted[bisect.bisect_right(times, until) - 1][1]
+        side = 2 * tick["trade_sign"]
+        found.append((tick, own, side * (tick["price"] - later), side * (later - own)))
+    return found
+
+
+def by_minute(values: Sequence[tuple[int, float]], start_ns: int, minutes: int) -> list[float | None]:
+    """Mean of the values of each minute, None without any; those after the last minute belong to it."""
+    members: list[list[float]] = [[] for _ in range(minutes)]
+    for time, value in values:
+        members[min((time - start_ns) // MINUTE_NS, minutes - 1)].append(value)
+    return [math.fsum(inside) / len(inside) if inside else None for inside in members]

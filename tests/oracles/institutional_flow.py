@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,10 +13,13 @@ def sweeps(trades: Sequence[Trade]) -> list[list[Trade]]:
     """Groups of sweep prints of one side within a millisecond of their first, on two venues or more."""
     found = []
     for side in (1, -1):
-        rest = [trade for trade in trades if trade["is_sweep"] and trade["sign"] == side]
-        while rest:
-            group = [trade for trade in rest if trade["time"] - rest[0]["time"] <= 1_000_000]
-            rest = rest[len(group) :]
+        prints = [trade for trade in trades if trade["is_sweep"] and trade["sign"] == side]
+        times = [trade["time"] for trade in prints]
+        first = 0
+        while first < len(prints):
+            after = bisect.bisect_right(times, times[first] + 1_000_000)
+            group = prints[first:after]
+            first = after
             if len({trade["venue"] for trade in group}) > 1:
                 found.append(group)
     return found

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from fuzzy_pipeline.microstructure.liquidity import LiquidityProfile, amihud, liquidity_profile, roll_spread
 from tests.oracles import liquidity as plain
+from tests.oracles import spreads as plain_spreads
 from tests.unit.microstructure.session_trades import DRAWN, NAN, SECOND, Trades, columns, real_session
 
 TAKEN = ("timestamps", "price", "size", "bid", "ask")
@@ -36,6 +37,8 @@ def test_sizes_and_rates_of_four_trades_in_two_minutes() -> None:
     waits_and_sizes = [(0, 100), (SECOND, 1000), (2 * SECOND, 300), (3 * SECOND, 200)]
     found = profile(columns([(wait, 10.0, size, NAN, NAN, 0, 1, False) for wait, size in waits_and_sizes]), 120.0)
     assert (found.avg_trade_size, found.median_trade_size) == (400, 250)
+    # Rank 0.95 · 3 = 2.85: between 300 and 1000.
+    assert found.p95_trade_size == pytest.approx(300 + 0.85 * 700)
     assert (found.trade_frequency, found.time_between_trades_ms) == (2, 2000)
 
 
@@ -75,8 +78,8 @@ def test_without_trades_everything_but_the_counts_is_unknown() -> None:
     found = profile(columns([]))
     assert (found.price_levels_count, found.trade_frequency) == (0, 0)
     unknown = (
-        found.avg_trade_size, found.median_trade_size, found.quote_intensity, found.effective_tick_size,
-        found.time_between_trades_ms,
+        found.avg_trade_size, found.median_trade_size, found.p95_trade_size, found.quote_intensity,
+        found.effective_tick_size, found.time_between_trades_ms,
     )  # fmt: skip
     assert all(math.isnan(value) for value in unknown)
 
@@ -105,6 +108,7 @@ def test_profile_equals_its_plain_twin(trades: Trades) -> None:
     assert found.quote_intensity == pytest.approx(changes, nan_ok=True)
     if size:
         assert found.median_trade_size == statistics.median(size)
+        assert found.p95_trade_size == pytest.approx(plain_spreads.percentile(size, 0.95))
         assert found.avg_trade_size == pytest.approx(sum(size) / len(size))
 
 

@@ -246,6 +246,14 @@ def test_every_trade_equals_its_plain_twin_and_the_means_are_theirs(trades: Trad
     each = [plain.parts_of_trade(i, *lists, horizon, end_s * SECOND) for i in range(len(lists[0]))]
     found = parts_of(trades, horizon / SECOND, end_s)
     [summary] = summaries_of(trades, end_s * SECOND, horizon / SECOND)
+    kept = np.empty(len(lists[0]))
+    taken = trades["timestamps"], *(trades[name] for name in TRADED), end_s * SECOND, [horizon / SECOND]
+    assert str(summarise_horizons(*taken, impact_bps={horizon / SECOND: kept})) == str((summary,))
+    np.testing.assert_allclose(
+        kept,
+        [one.impact / plain.midpoint(b, a) * 1e4 for one, b, a in zip(each, lists[2], lists[3], strict=True)],
+        atol=1e-9,
+    )
     middles = [plain.midpoint(b, a) for b, a in zip(lists[2], lists[3], strict=True)]
     for part, total in (("effective", "effective_spread"), ("realised", "realised_spread"), ("impact", "price_impact")):
         values = [getattr(one, part) for one in each]
