@@ -1,8 +1,8 @@
-"""Write the reference pages that say what the code declares: columns, day metadata, settings.
+"""Write the reference pages that say what the code declares: columns, records, rules, settings.
 
 Usage::
 
-    python tools/generate_docs.py            # write docs/reference/{columns,day_metadata,settings}.md
+    python tools/generate_docs.py            # write the pages of PAGES into docs/reference
     python tools/generate_docs.py --check    # exit 1 when a page is not what would be written
 
 Nothing here depends on the environment, the clock or the order of a set: equal code gives equal pages.
@@ -15,7 +15,7 @@ import inspect
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -24,11 +24,18 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from fuzzy_pipeline.schema import codes, columns, day_metadata, tables
+from fuzzy_pipeline.bar_settings import Section
+from fuzzy_pipeline.quality.rules import QualityRule, quality_rules
+from fuzzy_pipeline.schema import codes, columns, tables
+from fuzzy_pipeline.schema.baselines import BASELINES_VERSIONS, TrailingBaselines
 from fuzzy_pipeline.schema.code_tables import market_centers, trade_conditions
 from fuzzy_pipeline.schema.columns import Column
+from fuzzy_pipeline.schema.day_metadata import METADATA_VERSIONS, DayMetadataPhase1
+from fuzzy_pipeline.schema.day_metadata_phase2 import PHASE2_VERSIONS, DayMetadataPhase2
+from fuzzy_pipeline.schema.quality import QUALITY_VERSIONS, QualityMeasures, RuleResult, VerdictOfDate
+from fuzzy_pipeline.schema.rankings import CrossSymbolRanking, PairCorrelation
 from fuzzy_pipeline.schema.tables import Table
-from fuzzy_pipeline.settings import Section, Settings
+from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.stores.manifest import FailureRow, ManifestRow
 
 REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "reference"
@@ -261,29 +268,66 @@ def group_section(model: type[BaseModel], title: str, level: str) -> str:
     return f"{level} {title}\n\n{paragraph(model)}\n\n{table(header, rows)}"
 
 
-def records_of_day() -> list[type[BaseModel]]:
-    """The record models of ``schema.day_metadata`` in the order they are declared."""
-    return [
-        value
-        for name, value in vars(day_metadata).items()
-        if name.startswith("DayMetadata") and isinstance(value, type) and issubclass(value, BaseModel)
-    ]
+def record_page(title: str, intro: str, records: Mapping[type[BaseModel], Mapping[int, str]]) -> str:
+    """Every record, every group, every field; and what each version of a record brought, where it has versions."""
+    parts = [f"# {title}\n\n{MARK}\n\n{intro}"]
+    shown: set[type[BaseModel]] = set()
+    for record, versions in records.items():
+        parts.append(group_section(record, record.__name__, "##"))
+        parts.extend(inner_sections(record, "###", shown))
+        if versions:
+            rows: list[list[object]] = [[number, text] for number, text in versions.items()]
+            parts.append(f"### Versions of {record.__name__}\n\n{table(['version', 'what it brought'], rows)}")
+    return "\n\n".join(parts) + "\n"
 
 
 def day_metadata_page() -> str:
-    """Every record, every group, every field."""
-    parts = [
-        f"# Day metadata\n\n{MARK}\n\nOne record per symbol and date, about the regular session. A field that cannot"
-        " be computed is null, and `null_reasons` says why. Metadata version"
-        f" {day_metadata.METADATA_VERSION}; it is raised whenever a group changes its fields or their meaning."
+    """Both phases and what was usual."""
+    return record_page(
+        "Day metadata",
+        "One record of each kind per symbol and date, about the regular session. A field that cannot be computed is"
+        " null, and `null_reasons` says why. A version is raised whenever a group changes its fields or their meaning.",
+        {
+            DayMetadataPhase1: METADATA_VERSIONS,
+            TrailingBaselines: BASELINES_VERSIONS,
+            DayMetadataPhase2: PHASE2_VERSIONS,
+        },
+    )
+
+
+def rankings_page() -> str:
+    """What compares symbols."""
+    return record_page(
+        "Rankings",
+        "Rows per symbol and date, and per pair of symbols and date.",
+        {CrossSymbolRanking: {}, PairCorrelation: {}},
+    )
+
+
+def data_quality_page() -> str:
+    """Measures, results and verdict; and every rule with its bounds under the default settings."""
+    records = record_page(
+        "Data quality",
+        "Measures per symbol and date, results per rule, symbol and date, and the verdict of a date.",
+        {QualityMeasures: QUALITY_VERSIONS, RuleResult: {}, VerdictOfDate: {}},
+    )
+    rows: list[list[object]] = [
+        [code(rule.table), code(rule.name), code(rule.measure), _bound(rule), rule.severity, rule.reason]
+        for rule in quality_rules()
     ]
-    shown: set[type[BaseModel]] = set()
-    for record in records_of_day():
-        parts.append(group_section(record, record.__name__, "##"))
-        parts.extend(inner_sections(record, "###", shown))
-    versions: list[list[object]] = [[number, text] for number, text in day_metadata.METADATA_VERSIONS.items()]
-    parts.append(f"## Versions\n\n{table(['version', 'what it brought'], versions)}")
-    return "\n\n".join(parts) + "\n"
+    header = ["table", "rule", "measure", "bounds", "severity", "what a failure means"]
+    return f"{records}\n## Rules\n\nWith the bounds of the default settings.\n\n{table(header, rows)}\n"
+
+
+def _bound(rule: QualityRule) -> str:
+    text = f"{rule.minimum} to {rule.maximum}"
+    if rule.minimum is None:
+        text = f"≤ {rule.maximum:g}"
+    elif rule.maximum is None:
+        text = f"≥ {rule.minimum:g}"
+    elif rule.minimum == rule.maximum:
+        text = f"= {rule.minimum:g}"
+    return text if rule.mostly is None else f"{text} for {rule.mostly:.0%} of the symbols"
 
 
 def inner_sections(model: type[BaseModel], level: str, shown: set[type[BaseModel]]) -> Iterator[str]:
@@ -301,7 +345,9 @@ def inner_sections(model: type[BaseModel], level: str, shown: set[type[BaseModel
 
 def default_of(field: FieldInfo) -> str:
     """A field's default as one would write it in ``.env``."""
-    value = field.default
+    value = field.get_default(call_default_factory=True)
+    if value == {}:
+        return code("{}")
     if value is PydanticUndefined:
         return "(required)"
     if isinstance(value, SecretStr) or value is None or value == "":
@@ -359,7 +405,9 @@ def settings_page() -> str:
 
 PAGES: dict[str, Callable[[], str]] = {
     "columns.md": columns_page,
+    "data_quality.md": data_quality_page,
     "day_metadata.md": day_metadata_page,
+    "rankings.md": rankings_page,
     "settings.md": settings_page,
 }
 

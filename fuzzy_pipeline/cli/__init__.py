@@ -15,7 +15,9 @@ from typing import Annotated
 import typer
 
 from fuzzy_pipeline.cli import catch_up, demo, doctor, export, rank, read, run, serve, sql, status
+from fuzzy_pipeline.cli.audit import audit_app
 from fuzzy_pipeline.cli.console import Commands, out
+from fuzzy_pipeline.cli.quarantine import quarantine_app
 
 HELP = """
 Nightly market data you can trust: ticks, enriched ticks, bars and day records by trading date.
@@ -66,6 +68,10 @@ for _panel, _commands in {
 }.items():
     for _command in _commands:
         app.command(rich_help_panel=_panel)(_command)
+
+
+for _name, _group in {"quarantine": quarantine_app, "audit": audit_app}.items():
+    app.add_typer(_group, name=_name, rich_help_panel="Trust")
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  the signature of signal handlers

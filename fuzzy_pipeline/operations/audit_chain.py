@@ -74,7 +74,7 @@ def verdict_on(lines: Iterable[bytes], head: Head | None, kept_elsewhere: str | 
     """What the lines of a log, its head file and perhaps a hash kept elsewhere tell together."""
     parsed = [(line, parsed_entry(line)) for line in lines]
     numbers = {entry.sequence for _, entry in parsed if entry is not None}
-    hashes = {entry.hash for _, entry in parsed if entry is not None}
+    hashes = {FIRST_HASH} | {entry.hash for _, entry in parsed if entry is not None}
     problems: list[AuditProblem] = []
     end = NOTHING
     for number, (line, entry) in enumerate(parsed, start=1):

@@ -42,6 +42,7 @@ class BuildBarsStep:
     name: str = "bars"
     light_tables: tuple[str, ...] = ()
     inputs: tuple[str, ...] = (ENRICHED_TICKS.name,)
+    optional_inputs: tuple[str, ...] = ()
 
     @property
     def tables(self) -> tuple[str, ...]:

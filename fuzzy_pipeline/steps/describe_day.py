@@ -33,6 +33,7 @@ class DayMetadataPhase1Step:
     tables: tuple[str, ...] = (PHASE1_TABLE,)
     light_tables: tuple[str, ...] = ()
     inputs: tuple[str, ...] = (ENRICHED_TICKS.name,)
+    optional_inputs: tuple[str, ...] = ()
 
     def history(self, table: str) -> Mapping[str, int]:  # noqa: ARG002  part of the step's interface
         """None."""
@@ -59,6 +60,7 @@ class TrailingBaselinesStep:
     tables: tuple[str, ...] = (BASELINES_TABLE,)
     light_tables: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
+    optional_inputs: tuple[str, ...] = ()
 
     def history(self, table: str) -> Mapping[str, int]:  # noqa: ARG002  part of the step's interface
         """Phase 1 of a year of trading dates."""
@@ -83,6 +85,7 @@ class DayMetadataPhase2Step:
     tables: tuple[str, ...] = (PHASE2_TABLE,)
     light_tables: tuple[str, ...] = ()
     inputs: tuple[str, ...] = (ENRICHED_TICKS.name, PHASE1_TABLE, BASELINES_TABLE)
+    optional_inputs: tuple[str, ...] = ()
 
     def history(self, table: str) -> Mapping[str, int]:
         """Phase 1 of a year of trading dates, and the open VPIN bucket of the trading date before."""

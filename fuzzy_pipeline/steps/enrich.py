@@ -26,6 +26,7 @@ class EnrichStep:
     tables: tuple[str, ...] = (ENRICHED_TICKS.name,)
     light_tables: tuple[str, ...] = ()
     inputs: tuple[str, ...] = (RAW_TICKS.name,)
+    optional_inputs: tuple[str, ...] = ()
 
     def history(self, table: str) -> Mapping[str, int]:  # noqa: ARG002  part of the step's interface
         """None."""

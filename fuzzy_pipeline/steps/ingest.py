@@ -68,6 +68,7 @@ class IngestStep:
     tables: tuple[str, ...] = (RAW_TICKS.name,)
     light_tables: tuple[str, ...] = (QUARANTINE.name, OFFICIAL_PRINTS.name, TICK_FLAGS.name, QUARANTINE_RELEASED.name)
     inputs: tuple[str, ...] = ()
+    optional_inputs: tuple[str, ...] = (DECISIONS_TABLE,)
 
     def history(self, table: str) -> Mapping[str, int]:  # noqa: ARG002  part of the step's interface
         """None."""
@@ -143,7 +144,7 @@ class IngestStep:
 
     def _only_releases_changed(self, settings: Settings, work: Work, before: ManifestRow) -> bool:
         """Whether the committed ticks differ from what is wanted by decisions on rows set aside, and nothing else."""
-        if getattr(work, "force", False):
+        if work.force:
             return False
         made_with = before.notes.get(RELEASES, "")
         inputs = [before.model_copy(update={"content_hash": made_with})] if made_with else []

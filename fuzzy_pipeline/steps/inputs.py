@@ -29,8 +29,10 @@ class StepInputs:
         self._step = step
         self._rows: dict[str, dict[tuple[str, dt.date], ManifestRow]] = {}
         self._failures: dict[str, dict[tuple[str, dt.date], FailureRow]] = {}
-        for table in step.inputs:
-            self._rows[table] = {(row.symbol, row.date): row for row in store.manifest.rows(table, dates, symbols)}
+        for table in (*step.inputs, *step.optional_inputs):
+            rows = store.manifest.rows(table, dates, symbols)
+            # An optional input may have rows of which none matters to the step.
+            self._rows[table] = {(row.symbol, row.date): row for row in rows if row.rows_out or table in step.inputs}
             failures = store.manifest.failures(table, dates, symbols)
             self._failures[table] = {(row.symbol, row.date): row for row in failures}
         self._history: dict[str, int] = {}
@@ -66,7 +68,8 @@ class StepInputs:
 
     def missing(self, symbol: str, date: dt.date) -> str | None:
         """Why the first missing input is missing, None when all are there."""
-        for table, rows in self._rows.items():
+        for table in self._step.inputs:
+            rows = self._rows[table]
             failed = self._failures[table].get((symbol, date))
             if failed is not None:
                 return f"{symbol} {date}: no {table}, they failed: {failed.reason}"

@@ -28,6 +28,7 @@ class QualityMeasuresStep:
     tables: tuple[str, ...] = (QUALITY_TABLE,)
     light_tables: tuple[str, ...] = ()
     inputs: tuple[str, ...] = (RAW_TICKS.name, ENRICHED_TICKS.name, PHASE1_TABLE)
+    optional_inputs: tuple[str, ...] = ()
 
     def history(self, table: str) -> Mapping[str, int]:  # noqa: ARG002  part of the step's interface
         """Phase 1 of earlier trading dates: as many as phase 2 looks at, so that they are read once."""

@@ -182,7 +182,7 @@ def _plan(
     """What is to be worked on, largest first; what is current and what lacks its input goes into the report."""
     date, batch = report.date, uuid.uuid4().hex
     if store is None:
-        return [Work(symbol, date, report.tables, batch=batch) for symbol in symbols]
+        return [Work(symbol, date, report.tables, batch=batch, force=force) for symbol in symbols]
     held = _held(step, store, date, symbols, report.tables)
     inputs = StepInputs(step, store, [date], symbols, report.tables)
     todo = []
@@ -196,7 +196,7 @@ def _plan(
         stale = tuple(table for table, row in rows.items() if force or not is_current(step, settings, row, work))
         report.skipped.extend(row for table, row in rows.items() if row is not None and table not in stale)
         if stale:
-            todo.append(replace(work, tables=stale))
+            todo.append(replace(work, tables=stale, force=force))
     for table in report.tables:
         store.manifest.clear_failures(table, date, [row.symbol for row in report.skipped if row.table == table])
     # Largest first, so that the last worker is not left alone with it.

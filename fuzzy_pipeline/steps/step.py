@@ -33,7 +33,8 @@ class Work:
 
     ``tables`` are those to fill, ``inputs`` the rows of the same date, by table in the step's order; empty for a step
     that reads a source or earlier dates only. ``earlier`` is what the step's ``history`` asks for and the store has.
-    ``batch`` is the same for all symbols of one call: what is read for all at once can be kept under it.
+    ``batch`` is the same for all symbols of one call: what is read for all at once can be kept under it. With
+    ``force`` what is current is computed again: the source is to be asked again.
     """
 
     symbol: str
@@ -42,6 +43,7 @@ class Work:
     inputs: Mapping[str, ManifestRow] = field(default_factory=dict)
     earlier: Earlier = field(default_factory=dict)
     batch: str = ""
+    force: bool = False
 
     @property
     def input(self) -> ManifestRow:
@@ -80,6 +82,11 @@ class Step(Protocol):
     @property
     def inputs(self) -> tuple[str, ...]:
         """Tables of the same symbol and date that it reads; what they were made from is the result's provenance."""
+        ...
+
+    @property
+    def optional_inputs(self) -> tuple[str, ...]:
+        """Tables of the same symbol and date that change a result where they have rows and are not missed elsewhere."""
         ...
 
     @property
