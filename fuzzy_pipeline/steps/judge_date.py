@@ -25,7 +25,7 @@ from fuzzy_pipeline.schema.quality import (
 )
 from fuzzy_pipeline.schema.rankings import RANKINGS_TABLE
 from fuzzy_pipeline.schema.records import arrow_schema_of, from_table, to_table
-from fuzzy_pipeline.schema.tables import OFFICIAL_PRINTS, QUARANTINE, RAW_TICKS
+from fuzzy_pipeline.schema.tables import ENRICHED_TICKS, OFFICIAL_PRINTS, QUARANTINE, RAW_TICKS
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.stores.file_lock import disk_errors, held
 from fuzzy_pipeline.stores.manifest import FailureRow, ManifestRow
@@ -134,6 +134,10 @@ def measures_of(
         lines = {WHOLE_DATE: ranking_measures(settings.symbols, ranked)} if rows else {}
     else:
         lines = {row.symbol: row.measures for row in rows}
+    if table == ENRICHED_TICKS.name:
+        raw = {row.symbol: row.rows for row in store.manifest.rows(RAW_TICKS.name, [date])}
+        now = {row.symbol: {"row_difference": float(row.rows - raw[row.symbol])} for row in rows if row.symbol in raw}
+        lines = {symbol: {**measures, **now.get(symbol, {})} for symbol, measures in lines.items()}
     if table == QUALITY_TABLE:
         reasons = _null_reasons(store, date)
     frame = pd.DataFrame([{"symbol": symbol, **measures} for symbol, measures in lines.items()])

@@ -29,7 +29,7 @@ BARS = {
     "range_bars", "renko_bars",
 }  # fmt: skip
 RANKINGS = {"cross_symbol_rankings", "pair_correlations"}
-OF_TICKS = {"raw_ticks", "enriched_ticks", "day_metadata_phase1", "day_metadata_phase2", *BARS}
+OF_TICKS = {"raw_ticks", "enriched_ticks", "day_metadata_phase1", "day_metadata_phase2", "quality_measures", *BARS}
 ASSETS = {*OF_TICKS, "trailing_baselines", *RANKINGS}
 
 

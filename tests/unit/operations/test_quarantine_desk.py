@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fuzzy_pipeline.checks.conservation import lost_ticks
 from fuzzy_pipeline.engine import InlineEngine
 from fuzzy_pipeline.errors import SchemaError, SettingsError, StoreError
 from fuzzy_pipeline.operations.audit import AuditLog
@@ -30,6 +29,7 @@ from fuzzy_pipeline.steps.run_date import run_date
 from fuzzy_pipeline.steps.workbench import close_workbenches, workbench
 from fuzzy_pipeline.stores.manifest import ManifestRow
 from fuzzy_pipeline.stores.store import Store, create_store
+from tests.unit.steps.conservation import lost_ticks
 
 DATE = dt.date(2025, 11, 25)
 SYMBOLS = ("AAA", "BBB")
@@ -67,7 +67,7 @@ class Tape:
             for step in (IngestStep(), EnrichStep())
         ]
         assert [report.failed for report in reports] == [{}, {}]
-        assert lost_ticks(self.store, DATE) == {}
+        assert lost_ticks(self.store, self.settings, DATE) == {}
         return {result.rows[0].symbol: result.rows[0] for result in reports[0].committed}
 
     @property

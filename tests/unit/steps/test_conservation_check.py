@@ -1,19 +1,20 @@
-"""The conservation check counts what is stored; it does not take the manifest's word."""
+"""The rules of conservation count what is stored; they do not take the manifest's word."""
 
 from __future__ import annotations
 
 import pyarrow.parquet as pq
 
-from fuzzy_pipeline.checks.conservation import lost_ticks
 from fuzzy_pipeline.engine import InlineEngine
 from fuzzy_pipeline.schema.tables import ENRICHED_TICKS, RAW_TICKS
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.steps.enrich import EnrichStep
 from fuzzy_pipeline.steps.ingest import IngestStep
+from fuzzy_pipeline.steps.judge_date import judge
 from fuzzy_pipeline.steps.run_date import run_date
 from fuzzy_pipeline.steps.workbench import workbench
 from fuzzy_pipeline.stores.store import Store
 from tests.unit.steps.conftest import DATE, SYMBOLS
+from tests.unit.steps.conservation import lost_ticks
 
 
 def stored(settings: Settings) -> Store:
@@ -31,7 +32,7 @@ def sent(settings: Settings, symbol: str) -> tuple[int, int]:
 
 
 def test_an_undisturbed_date_loses_nothing(settings: Settings) -> None:
-    assert lost_ticks(stored(settings), DATE) == {}
+    assert lost_ticks(stored(settings), settings, DATE) == {}
 
 
 def test_what_is_counted_is_what_the_files_hold(settings: Settings) -> None:
@@ -50,16 +51,13 @@ def test_a_lost_official_print_is_noticed_for_its_symbol(settings: Settings) -> 
     rows = store.light.read("official_prints", dates=[DATE], symbols=["AAA"])
     assert rows is not None
     store.light.replace_symbols("official_prints", DATE, rows.slice(1), ["AAA"])
-    came, official = sent(settings, "AAA")
-    assert lost_ticks(store, DATE) == {
-        "AAA": f"{came} in, {came - official} stored + 0 set aside + {official - 1} official"
-    }
+    assert lost_ticks(store, settings, DATE) == {("raw_ticks", "AAA"): 1}
+    assert judge(store, settings, RAW_TICKS.name, DATE).stopped.keys() == {"AAA"}
 
 
 def test_a_lost_enriched_tick_is_noticed(settings: Settings) -> None:
     store = stored(settings)
     row = store.committed(ENRICHED_TICKS, "BBB", DATE)
     store.manifest.commit(ENRICHED_TICKS.name, DATE, [row.model_copy(update={"rows": row.rows - 1})])
-    came, official = sent(settings, "BBB")
-    kept = came - official
-    assert lost_ticks(store, DATE) == {"BBB": f"{kept} raw ticks, {kept - 1} enriched ticks"}
+    assert lost_ticks(store, settings, DATE) == {("enriched_ticks", "BBB"): -1}
+    assert judge(store, settings, ENRICHED_TICKS.name, DATE).stopped.keys() == {"BBB"}

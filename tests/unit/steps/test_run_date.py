@@ -10,7 +10,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from fuzzy_pipeline.bars.build import build_bars
-from fuzzy_pipeline.checks.conservation import lost_ticks
 from fuzzy_pipeline.engine import InlineEngine
 from fuzzy_pipeline.errors import CalendarError, ConservationError, NotStoredError, StoreKindError, SymbolDaysFailed
 from fuzzy_pipeline.schema.tables import BAR_TABLES, ENRICHED_TICKS, RAW_TICKS
@@ -24,6 +23,7 @@ from fuzzy_pipeline.steps.run_date import DateReport, run_date
 from fuzzy_pipeline.steps.step import Step
 from fuzzy_pipeline.steps.workbench import close_workbenches, workbench
 from tests.unit.steps.conftest import DATE, SYMBOLS
+from tests.unit.steps.conservation import lost_ticks
 
 ALL_STEPS: tuple[Step, ...] = (IngestStep(), EnrichStep(), BuildBarsStep(), DayMetadataPhase1Step())
 
@@ -219,7 +219,7 @@ def test_a_run_killed_between_light_rows_and_manifest_is_mended_by_the_next_one(
         patched.setattr(store.manifest, "commit", killed)
         with pytest.raises(KeyboardInterrupt):
             run(settings, IngestStep(), force=True)
-    assert lost_ticks(store, DATE) == {}  # the official prints are the same, under another ingest id
+    assert lost_ticks(store, settings, DATE) == {}  # the official prints are the same, under another ingest id
     (again,) = run(settings, IngestStep())
     assert len(again.committed) == 2
     rows = store.light.read("official_prints", dates=[DATE])
