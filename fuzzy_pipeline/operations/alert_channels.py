@@ -18,7 +18,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
-from typing import IO, Any, Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from fuzzy_pipeline.alert_settings import AlertSettings
@@ -48,19 +48,20 @@ def channels_of(chosen: AlertSettings) -> tuple[Channel, ...]:
 
 def channel_problems(chosen: AlertSettings) -> list[str]:
     """What in the settings keeps a channel from working; empty when nothing does. No secret is in the words."""
-    problems = []
-    if "webhook" in channels_of(chosen) and not _is_web_address(chosen.webhook_url.get_secret_value()):
-        problems.append("FUZZY_ALERTS__WEBHOOK_URL is not a http or https address")
-    if "email" in channels_of(chosen):
-        if not chosen.smtp_host:
-            problems.append("e-mail needs FUZZY_ALERTS__SMTP_HOST")
-        if not chosen.email_to:
-            problems.append("e-mail needs FUZZY_ALERTS__EMAIL_TO")
-        if chosen.smtp_security == "none" and _has_login(chosen) and not _is_this_machine(chosen.smtp_host):
-            problems.append(
-                "FUZZY_ALERTS__SMTP_SECURITY=none would send the password in the clear: use starttls or tls"
-            )
-    return problems
+    return [problem for channel in channels_of(chosen) for problem in _problems(channel, chosen)]
+
+
+def _problems(channel: Channel, chosen: AlertSettings) -> list[str]:
+    if channel == "webhook":
+        fine = _is_web_address(chosen.webhook_url.get_secret_value())
+        return [] if fine else ["FUZZY_ALERTS__WEBHOOK_URL is no http or https address"]
+    in_the_clear = chosen.smtp_security == "none" and _has_login(chosen) and not _is_this_machine(chosen.smtp_host)
+    found = {
+        "e-mail needs FUZZY_ALERTS__SMTP_HOST": not chosen.smtp_host,
+        "e-mail needs FUZZY_ALERTS__EMAIL_TO": not chosen.email_to,
+        "FUZZY_ALERTS__SMTP_SECURITY=none would send the password in the clear: use starttls or tls": in_the_clear,
+    }
+    return [problem for problem, is_so in found.items() if is_so]
 
 
 def log_alert(alert: Alert) -> None:
@@ -76,10 +77,9 @@ def deliver(alert: Alert, channel: Channel, chosen: AlertSettings) -> None:
     DeliveryError
         It did not arrive, or the channel is not configured as it must be.
     """
-    mine = "WEBHOOK" if channel == "webhook" else "e-mail", "SMTP"
-    for problem in channel_problems(chosen):
-        if any(word in problem for word in mine):
-            raise DeliveryError(problem)
+    problems = _problems(channel, chosen)
+    if problems:
+        raise DeliveryError("; ".join(problems))
     why = _attempt(lambda: _SENDERS[channel](alert, chosen))
     if why:
         raise DeliveryError(f"{channel}: {why}")
@@ -134,15 +134,13 @@ def _mark(alert: Alert) -> str:
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """A redirected alert would be lost: urllib turns the POST into a GET without a body."""
 
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
-    ) -> None:
-        return None
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        """Follow nowhere: the answer counts as a failure."""
 
 
 def _send_webhook(alert: Alert, chosen: AlertSettings) -> None:
     body = json.dumps(webhook_body(alert, chosen.webhook_format)).encode()
-    request = urllib.request.Request(  # noqa: S310  channel_problems() lets only http and https through
+    request = urllib.request.Request(
         chosen.webhook_url.get_secret_value(),
         data=body,
         headers={"Content-Type": "application/json", "User-Agent": "fuzzy-pipeline"},

@@ -109,27 +109,29 @@ class AlertDesk:
         return left
 
     def close_mended(self, is_mended: Callable[[Alert], bool | None]) -> list[Alert]:
-        """Close incidents that are mended and tell so (a setting); the alerts that they were about.
+        """Close incidents that are mended; what is told of it (a setting), one message a date or objective.
 
         ``is_mended`` gives None for an incident that cannot be judged any more: it is closed without a word, and so
         is one older than ``INCIDENT_DAYS``.
         """
-        now, closed = self._now(), []
+        now = self._now()
+        mended: dict[object, list[Alert]] = {}
         if not self.state().incidents:
             return []
         with self._changing() as state:
             for cause, incident in list(state.incidents.items()):
-                mended = is_mended(incident.alert)
-                if mended:
-                    closed.append(incident.alert)
-                    if self._chosen.recoveries:
-                        self._enqueue(state, recovery_of(incident.alert, now), now)
-                elif mended is not None and now - incident.first_at < dt.timedelta(days=INCIDENT_DAYS):
+                alert, verdict = incident.alert, is_mended(incident.alert)
+                if verdict:
+                    mended.setdefault(alert.date or alert.objective, []).append(alert)
+                elif verdict is not None and now - incident.first_at < dt.timedelta(days=INCIDENT_DAYS):
                     continue
                 del state.incidents[cause]
-        for alert in closed:
-            log_alert(recovery_of(alert, now))
-        return closed
+            recoveries = [recovery_of(alerts, now) for alerts in mended.values()] if self._chosen.recoveries else []
+            for recovery in recoveries:
+                self._enqueue(state, recovery, now)
+        for recovery in recoveries:
+            log_alert(recovery)
+        return recoveries
 
     def state(self) -> AlertState:
         """Everything remembered; nothing when there is no file, or a damaged one.

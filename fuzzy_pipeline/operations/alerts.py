@@ -62,12 +62,13 @@ class Alert(BaseModel):
 
     @property
     def cause(self) -> str:
-        """Hash of what happened, whichever run it happened in: date, symbols and types of error.
+        """Hash of what happened, whichever run it happened in: for a run its date, symbols and types of error.
 
-        Without a failed symbol it is that of the assets without result; texts of errors differ from try to try.
+        Without a failed symbol it is that of the assets without result; texts of errors differ from try to try. A
+        missed deadline or objective is the same whoever fails.
         """
         failed = [f"{one.symbol}={one.error_type}" for one in self.failures] or list(self.assets)
-        parts = [self.kind, str(self.date), self.objective, *sorted(failed)]
+        parts = [self.kind, str(self.date), self.objective, *(sorted(failed) if self.kind == "run_failed" else ())]
         return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
 
     @property
@@ -196,25 +197,19 @@ def _overspent(attainment: Attainment, state: ObjectiveState, settings: Settings
     )
 
 
-def recovery_of(alert: Alert, now: dt.datetime) -> Alert:
-    """What is told once that which an alert was about is mended."""
-    what = f"{alert.date} is mended" if alert.date is not None else f"objective {alert.objective} is met again"
-    names = [one.symbol for one in alert.failures]
+def recovery_of(alerts: Sequence[Alert], now: dt.datetime) -> Alert:
+    """What is told once that which alerts of one date, or of one objective, were about is mended."""
+    first = alerts[0]
+    names = sorted({one.symbol for alert in alerts for one in alert.failures})
+    earlier = [f"told {alert.raised_at:%Y-%m-%d %H:%M %Z}: {alert.headline}" for alert in alerts]
     return Alert(
         kind="recovered",
         raised_at=now,
-        date=alert.date,
-        objective=alert.objective,
-        headline=what,
-        reasons=tuple(
-            line
-            for line in (
-                _listed("stored now", names) if names else "",
-                f"told {alert.raised_at:%Y-%m-%d %H:%M %Z}: {alert.headline}",
-            )
-            if line
-        ),
-        home=alert.home,
+        date=first.date,
+        objective=first.objective,
+        headline=f"{first.date} is mended" if first.date else f"objective {first.objective} is met again",
+        reasons=(*([_listed("stored now", names)] if names else ()), *earlier),
+        home=first.home,
     )
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import datetime as dt
 import glob
 import itertools
+import os
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -28,8 +29,9 @@ from fuzzy_pipeline.query.opening import reading
 from fuzzy_pipeline.query.statements import BarsCall, Selection, parsed, selection
 from fuzzy_pipeline.settings import Settings, load_settings
 from fuzzy_pipeline.steps.pipeline import pipeline_steps
+from fuzzy_pipeline.stores.compacted import Facts, facts_of
 from fuzzy_pipeline.stores.light_rows import TABLE_NAME
-from fuzzy_pipeline.stores.parquet import ParquetLightStore
+from fuzzy_pipeline.stores.parquet import LightSource, ParquetLightStore
 from fuzzy_pipeline.stores.store import Store
 from fuzzy_pipeline.trading_calendar import EASTERN
 
@@ -40,6 +42,9 @@ if TYPE_CHECKING:
 Parameters = Sequence[object] | Mapping[str, object]
 COMMITS = ("manifest", "failures")
 """Views over the light tables of these folders, all of a folder in one."""
+
+_TRIES = 10
+"""So often a query is run while files it reads are being replaced."""
 
 _BARS = "_bars"
 _BARS_MACRO = f"""
@@ -135,6 +140,8 @@ class SqlConnection:
             ParquetLightStore(store.light.root.resolve()) if isinstance(store.light, ParquetLightStore) else None
         )
         self._made: dict[str, str] = {}
+        self._registered: dict[str, str] = {}
+        self._paths: set[str] = set()
         self._numbers = itertools.count()
         _lock(self.connection, self._files)
 
@@ -175,7 +182,23 @@ class SqlConnection:
         return table if as_ == "arrow" else frame_of(table)
 
     def run(self, query: str, parameters: Parameters | None = None) -> pa.Table:
-        """Run SQL of this package's own, which is not looked at."""
+        """Run SQL of this package's own, which is not looked at; again when a file was replaced meanwhile.
+
+        DuckDB looks at a file twice, at its footer and later at its rows: between the two it may have become another.
+        """
+        for _ in range(_TRIES):
+            seen = _seen(self._paths)
+            try:
+                table = self._run(query, parameters)
+            except FuzzyError:
+                if seen == _seen(self._paths):
+                    raise
+            else:
+                if seen == _seen(self._paths):
+                    return table
+        raise StoreError("SQL: files of the light tier are replaced all the while: ask again when the run has gone on")
+
+    def _run(self, query: str, parameters: Parameters | None) -> pa.Table:
         with self._errors(), warnings.catch_warnings():
             # It asks for con.sql(query), which binds a query twice: over a thousand files that costs half a second.
             warnings.filterwarnings("ignore", "Arrow output on a DB-API result", UserWarning)
@@ -282,18 +305,30 @@ class SqlConnection:
         """What a FROM reads rows of light tables from, all columns of all dates when ``by_name``."""
         if self._files is None:
             return self._in_memory(tables, dates)
-        found = [file for table in tables for file in self._files.files(table, dates)]
+        found = [source for table in tables for source in self._files.sources(table, dates)]
         if not found:
             raise StoreError(f"light table {', '.join(tables)}: its files were removed just now")
         # In order of date, so that columns come in the order in which the dates have them.
-        whole = [file.path for file in found if file.dates is None]
-        sources = [_parquet(whole, by_name=by_name)] if whole else []
-        for file in (file for file in found if file.dates is not None):
-            days = ", ".join(f"DATE '{day}'" for day in file.dates or ())
-            sources.append(f"{_parquet([file.path], by_name=by_name)} WHERE {file.day} IN ({days})")
-        if len(sources) == 1 and whole:
-            return sources[0]
-        return f"({' UNION ALL BY NAME '.join(f'FROM {source}' for source in sources)})"
+        parts = []
+        for compacted, sources in itertools.groupby(found, lambda source: source.rows is not None):
+            if compacted:
+                parts += [self._mapped(source) for source in sources]
+            else:
+                own = [source.path for source in sources]
+                self._paths.update(own)
+                paths = ", ".join(_text(glob.escape(path)) for path in own)
+                parts.append(f"read_parquet([{paths}], union_by_name={by_name}, hive_partitioning=false)")
+        return parts[0] if len(parts) == 1 else f"({' UNION ALL BY NAME '.join(f'FROM {part}' for part in parts)})"
+
+    def _mapped(self, source: LightSource) -> str:
+        """A compacted file, whose rows are registered under a name of their own while the connection is open."""
+        if source.path not in self._registered:
+            name = f"_light{next(self._numbers)}"
+            self.connection.register(name, _in_microseconds(source.rows))
+            self._registered[source.path] = name
+        name = self._registered[source.path]
+        days = ", ".join(f"DATE '{day}'" for day in source.dates or ())
+        return f"(FROM {name} WHERE {source.day} IN ({days}))" if days else name
 
     def _in_memory(self, tables: Sequence[str], dates: Sequence[dt.date] | None) -> str:
         parts = [rows for table in tables if (rows := self.store.light.read(table, dates=dates)) is not None]
@@ -355,9 +390,15 @@ def _text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def _parquet(files: Sequence[str], *, by_name: bool) -> str:
-    paths = ", ".join(_text(glob.escape(file)) for file in files)
-    return f"read_parquet([{paths}], union_by_name={by_name}, hive_partitioning=false)"
+def _seen(paths: Iterable[str]) -> dict[str, Facts | None]:
+    """Which file each path has now."""
+    found: dict[str, Facts | None] = {}
+    for path in paths:
+        try:
+            found[path] = facts_of(os.stat(path))  # noqa: PTH116  a thousand files a query
+        except FileNotFoundError:
+            found[path] = None
+    return found
 
 
 def _view_name(table: str) -> str:

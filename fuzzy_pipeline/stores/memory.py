@@ -22,7 +22,7 @@ from fuzzy_pipeline.schema.tables import Table, check_arrays
 from fuzzy_pipeline.sources.protocol import DataKind
 from fuzzy_pipeline.stores.arctic import check_json, check_range, stored_columns
 from fuzzy_pipeline.stores.light_rows import check_rows, check_table_name, joined, projected, replaced, selected
-from fuzzy_pipeline.stores.protocol import HeavyKey, Metadata, StoredArrays
+from fuzzy_pipeline.stores.protocol import HeavyKey, HeldVersion, Metadata, StoredArrays
 from fuzzy_pipeline.stores.store import Store
 
 
@@ -30,6 +30,7 @@ from fuzzy_pipeline.stores.store import Store
 class _Version:
     arrays: dict[str, NDArray[Any]]
     metadata: Metadata
+    written_at: dt.datetime
 
 
 class MemoryHeavyStore:
@@ -55,7 +56,9 @@ class MemoryHeavyStore:
         key = (table.name, symbol, date)
         version = self._next.get(key, 0)
         columns = {name: array.copy() for name, array in arrays.items()}
-        self._keys.setdefault(key, {})[version] = _Version(columns, copy.deepcopy(dict(metadata)))
+        self._keys.setdefault(key, {})[version] = _Version(
+            columns, copy.deepcopy(dict(metadata)), dt.datetime.now(dt.UTC)
+        )
         self._next[key] = version + 1
         return version
 
@@ -102,6 +105,25 @@ class MemoryHeavyStore:
         self._check_created(table)
         for version in versions:
             self._keys.get((table.name, symbol, date), {}).pop(version, None)
+
+    def held_versions(self, table: Table) -> list[HeldVersion]:
+        """Every version of every key, by symbol, date and version."""
+        self._check_created(table)
+        return [
+            HeldVersion(symbol, date, number, version.written_at)
+            for (name, symbol, date), versions in sorted(self._keys.items())
+            if name == table.name
+            for number, version in sorted(versions.items())
+        ]
+
+    def key_bytes(self, table: Table) -> dict[tuple[str, dt.date], int]:
+        """Bytes of the arrays of all versions of each key."""
+        self._check_created(table)
+        return {
+            (symbol, date): sum(array.nbytes for version in versions.values() for array in version.arrays.values())
+            for (name, symbol, date), versions in self._keys.items()
+            if name == table.name
+        }
 
     def close(self) -> None:
         """Nothing is held."""

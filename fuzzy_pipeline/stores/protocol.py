@@ -26,6 +26,16 @@ class StoredArrays:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldVersion:
+    """A version that is there, committed or not, and when it was written."""
+
+    symbol: str
+    date: dt.date
+    version: int
+    written_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
 class HeavyKey:
     """One version of a heavy key to read with others, whole or a half-open row range."""
 
@@ -99,6 +109,14 @@ class HeavyStore(Protocol):
 
     def delete_versions(self, table: Table, symbol: str, date: dt.date, versions: Sequence[int]) -> None:
         """Delete versions of a key; those that do not exist are ignored."""
+        ...
+
+    def held_versions(self, table: Table) -> list[HeldVersion]:
+        """Every version of every key of a table, by symbol, date and version."""
+        ...
+
+    def key_bytes(self, table: Table) -> dict[tuple[str, dt.date], int]:
+        """Bytes that all versions of each (symbol, date) take as they are stored."""
         ...
 
     def close(self) -> None:

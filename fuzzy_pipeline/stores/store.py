@@ -27,6 +27,7 @@ from fuzzy_pipeline.stores.file_lock import disk_errors, held
 from fuzzy_pipeline.stores.manifest import Manifest, ManifestRow
 from fuzzy_pipeline.stores.parquet import ParquetLightStore
 from fuzzy_pipeline.stores.protocol import HeavyKey, HeavyStore, LightStore, Metadata, StoredArrays
+from fuzzy_pipeline.stores.retired import Retired
 from fuzzy_pipeline.stores.stamp import Stamp, check_stamp, new_stamp, read_stamp, write_stamp
 
 _KEY_LOCKS = 1024
@@ -71,6 +72,7 @@ class Store:
         self.heavy = heavy
         self.light = light
         self.manifest = Manifest(light)
+        self.retired = Retired(light)
         self.location = location
 
     def __reduce__(self) -> tuple[Any, tuple[StoreLocation]]:
@@ -171,8 +173,32 @@ class Store:
         if row is None:
             failed = self.manifest.failures(table.name, [date], [symbol])
             reason = f"; it failed {failed[0].failed_at:%Y-%m-%d %H:%M} ET: {failed[0].reason}" if failed else ""
+            gone = None if failed else self.retired.find(table.name, symbol, date)
+            if gone is not None:
+                reason = f"; it was retired {gone.retired_at:%Y-%m-%d %H:%M} ET: {gone.retired_why}"
             raise NotStoredError(f"{table.name} {symbol} {date:%Y-%m-%d}: nothing is committed{reason}")
         return row
+
+    def delete_versions(self, table: Table, symbol: str, date: dt.date, versions: Sequence[int]) -> list[int]:
+        """Delete versions of a heavy key and return which; the committed one stays, whatever is asked for.
+
+        Under the lock of the key's writers, and the manifest is looked at again there: deleting writes to the key.
+        """
+        with self._one_writer(table, symbol, date):
+            row = self.manifest.find(table.name, symbol, date)
+            doomed = [version for version in versions if row is None or version != row.version]
+            if doomed:
+                self.heavy.delete_versions(table, symbol, date, doomed)
+        return doomed
+
+    @contextlib.contextmanager
+    def maintenance(self, what: str) -> Iterator[None]:
+        """Hold the lock of those who look after the whole store: backups and deletions take turns; runs go on."""
+        if self.location is None:
+            yield
+            return
+        with disk_errors(what), held(self.root / ".locks" / "maintenance.lock", self.location.lock_timeout_s, what):
+            yield
 
     def close(self) -> None:
         """Give back the handles of both tiers."""

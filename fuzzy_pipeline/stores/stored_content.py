@@ -80,3 +80,12 @@ def stored_hash(store: Store, row: ManifestRow) -> tuple[str, int]:
     if rows is None or not rows.num_rows:
         raise NotStoredError(f"{row.table} {row.symbol} {row.date:%Y-%m-%d}: no rows in the light tier")
     return hash_of_light_rows(row.table, rows), rows.num_rows
+
+
+def same_commit(one: ManifestRow | None, other: ManifestRow) -> bool:
+    """Whether a row is the other, read at another moment. Rows may hold NaN, so equality does not tell."""
+    if one is None:
+        return False
+    return (one.version, one.content_hash, one.ingest_id, one.kind, one.committed_at) == (
+        other.version, other.content_hash, other.ingest_id, other.kind, other.committed_at
+    )  # fmt: skip
