@@ -16,7 +16,7 @@ class RankingSettings(Section):
     benchmark: str = Field(default="SPY", description="Symbol that every symbol is compared with.")
     sectors: dict[str, str] = Field(
         default_factory=dict,
-        description='ETF of each symbol\'s sector, as JSON: {"AAPL": "XLK", "JPM": "XLF"}. The ETF must be a symbol too.',
+        description='ETF of each symbol\'s sector, itself a symbol; JSON: {"AAPL": "XLK", "JPM": "XLF"}.',
     )
     minimum_returns: int = Field(
         default=20, ge=3, description="Fewer common 5-minute returns give no correlation and no beta."

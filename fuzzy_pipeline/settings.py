@@ -14,11 +14,13 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from fuzzy_pipeline.alert_settings import AlertSettings, ObjectiveSettings
 from fuzzy_pipeline.bar_settings import BarSettings, Section
 from fuzzy_pipeline.catch_up_settings import CatchUpSettings
 from fuzzy_pipeline.errors import SettingsError
 from fuzzy_pipeline.quality_settings import QualitySettings
 from fuzzy_pipeline.ranking_settings import RankingSettings
+from fuzzy_pipeline.store_settings import RetentionSettings, StoreCareSettings
 
 ConditionProfile = Literal["iqfeed", "fuzzy_oss20"]
 EligibilityProfile = Literal["iqfeed", "sip", "all"]
@@ -125,6 +127,10 @@ class Settings(BaseSettings):
     rankings: RankingSettings = RankingSettings()
     quality: QualitySettings = QualitySettings()
     catch_up: CatchUpSettings = CatchUpSettings()
+    alerts: AlertSettings = AlertSettings()
+    objectives: ObjectiveSettings = ObjectiveSettings()
+    retention: RetentionSettings = RetentionSettings()
+    care: StoreCareSettings = StoreCareSettings()
     engine: EngineSettings = EngineSettings()
     store: StoreSettings = StoreSettings()
 

@@ -9,7 +9,8 @@ from fuzzy_pipeline.assets.partitions import dates_back
 from fuzzy_pipeline.assets.pictures import correlation_picture, rank_pictures
 from fuzzy_pipeline.assets.step_asset import AssetText, materialized, stored_check_spec, table_spec
 from fuzzy_pipeline.resources.pipeline import SettingsResource
-from fuzzy_pipeline.resources.run_tags import check_same_settings, is_forced
+from fuzzy_pipeline.resources.run_start import begin
+from fuzzy_pipeline.resources.run_tags import is_forced
 from fuzzy_pipeline.schema.day_metadata import PHASE1_TABLE
 from fuzzy_pipeline.schema.rankings import PAIRS_TABLE, RANKINGS_TABLE
 from fuzzy_pipeline.settings import Settings
@@ -56,7 +57,7 @@ def ranking_assets(partitions: dg.TimeWindowPartitionsDefinition, settings: Sett
         context: dg.AssetExecutionContext, settings: SettingsResource
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:  # type: ignore[type-arg]
         chosen = settings.open()
-        check_same_settings(context.run.tags, chosen)
+        begin(context.run, chosen)
         date = dt.date.fromisoformat(context.partition_key)
         report = rank_date(date, chosen, force=is_forced(context.run.tags))
         yield complete_check(report)

@@ -15,7 +15,8 @@ from fuzzy_pipeline.assets.partitions import dates_back
 from fuzzy_pipeline.assets.reports import materialization_metadata, table_schema
 from fuzzy_pipeline.errors import SymbolDaysFailed
 from fuzzy_pipeline.resources.pipeline import EngineResource, SettingsResource
-from fuzzy_pipeline.resources.run_tags import check_same_settings, is_forced, is_refetch, tagged_symbols
+from fuzzy_pipeline.resources.run_start import begin
+from fuzzy_pipeline.resources.run_tags import is_forced, is_refetch, tagged_symbols
 from fuzzy_pipeline.schema.tables import Table
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.steps.run_date import DateReport, run_date
@@ -66,7 +67,7 @@ def step_asset(
         context: dg.AssetExecutionContext, settings: SettingsResource, engine: EngineResource
     ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
         chosen = settings.open()
-        check_same_settings(context.run.tags, chosen)
+        begin(context.run, chosen)
         date = dt.date.fromisoformat(context.partition_key)
         symbols = tagged_symbols(context.run.tags) or chosen.symbols
         selected = {key.to_user_string() for key in context.selected_asset_keys}

@@ -14,10 +14,12 @@ from typing import Annotated
 
 import typer
 
-from fuzzy_pipeline.cli import catch_up, demo, doctor, export, rank, read, run, serve, sql, status
+from fuzzy_pipeline.cli import catch_up, demo, doctor, export, rank, read, report, run, serve, sql, status
 from fuzzy_pipeline.cli.audit import audit_app
 from fuzzy_pipeline.cli.console import Commands, out
+from fuzzy_pipeline.cli.metrics import metrics_app
 from fuzzy_pipeline.cli.quarantine import quarantine_app
+from fuzzy_pipeline.cli.store import store_app
 
 HELP = """
 Nightly market data you can trust: ticks, enriched ticks, bars and day records by trading date.
@@ -64,14 +66,17 @@ def _options(
 for _panel, _commands in {
     "Build": (demo.demo, run.run, run.backfill, catch_up.catch_up, status.status),
     "Read": (read.ticks, read.bars, read.metadata, rank.rank, sql.sql, sql.find, export.export),
+    "Trust and care": (report.report,),
     "Serve and check": (doctor.doctor, serve.ui, serve.serve_iqfeed),
 }.items():
     for _command in _commands:
         app.command(rich_help_panel=_panel)(_command)
 
 
-for _name, _group in {"quarantine": quarantine_app, "audit": audit_app}.items():
-    app.add_typer(_group, name=_name, rich_help_panel="Trust")
+for _name, _group in {
+    "quarantine": quarantine_app, "audit": audit_app, "store": store_app, "metrics": metrics_app,
+}.items():  # fmt: skip
+    app.add_typer(_group, name=_name, rich_help_panel="Trust and care")
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  the signature of signal handlers

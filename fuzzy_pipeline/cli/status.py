@@ -22,6 +22,7 @@ DATES_SHOWN = 10
 MARKS = {
     "complete": ("C", "green"),
     "stale": ("S", "cyan"),
+    "retired": ("R", "blue"),
     "partial": ("P", "yellow"),
     "failed": ("F", "bold red"),
     "missing": ("M", "dim"),

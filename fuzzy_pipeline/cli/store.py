@@ -16,11 +16,9 @@ from fuzzy_pipeline.cli.arguments import OptionalFrom, OptionalTo, Symbols, chos
 from fuzzy_pipeline.cli.console import err, note, out, print_table
 
 if TYPE_CHECKING:
-    from fuzzy_pipeline.settings import Settings
     from fuzzy_pipeline.store_care.prune import TablePruning
     from fuzzy_pipeline.store_care.retention import RetentionPlan
     from fuzzy_pipeline.store_care.verify import Broken, TableCheck
-    from fuzzy_pipeline.store_settings import RetentionSettings, StoreCareSettings
 
 SHOWN = 20
 
@@ -131,7 +129,7 @@ def prune(
     settings = load_settings()
     with reading(settings, None) as store, err().status("pruning …"):
         found = pruning.prune(
-            store, _care(settings), uncommitted=uncommitted, dry_run=dry_run,
+            store, settings.care, uncommitted=uncommitted, dry_run=dry_run,
             on_delete=AuditLog.of(settings).append,
         )  # fmt: skip
     _print_pruning(found, dry_run)
@@ -147,6 +145,32 @@ def _print_pruning(found: Sequence[TablePruning], dry_run: bool) -> None:
     print_table("", ["table", did, "of keys", "MB", "too young", "uncommitted"], lines)
     if any(item.uncommitted for item in found):
         note("uncommitted: versions of keys without a manifest row; if runs were killed there, prune --uncommitted")
+
+
+@store_app.command()
+def compact() -> None:
+    """Copy the dates of closed years, and of this one so far, into files that are quick to scan.
+
+    Readers and runs may go on; the dates' own files stay. The weekly job does the same.
+
+    [bold]Examples[/bold]
+
+    fuzzy store compact
+    """
+    from fuzzy_pipeline.query.opening import reading
+    from fuzzy_pipeline.settings import load_settings
+    from fuzzy_pipeline.store_care.weekly import compact_store
+
+    with reading(load_settings(), None) as store, err().status("compacting …"):
+        found = compact_store(store)
+    lines = [
+        [one.table, one.period, f"{one.dates:,}", f"{one.rows:,}", _megabytes(one.size), f"{one.seconds:.1f}"]
+        for one in found
+    ]
+    if lines:
+        print_table("", ["table", "period", "dates", "rows", "MB", "seconds"], lines, left=2)
+    else:
+        out().print("nothing to compact: all closed dates are")
 
 
 @store_app.command()
@@ -172,7 +196,7 @@ def retain(
 
     settings = load_settings()
     with reading(settings, None) as store, err().status("looking …"):
-        plan = retention.plan_retention(store, _retention(settings), _care(settings), now_eastern().date())
+        plan = retention.plan_retention(store, settings.retention, settings.care, now_eastern().date())
         if yes and plan.retirements:
             plan = retention.apply_retention(store, plan, confirm=True, on_delete=AuditLog.of(settings).append)
     _print_plan(plan)
@@ -324,17 +348,3 @@ def _counting(what: str) -> Iterator[Callable[[int, int | None], None]]:
 
 def _megabytes(count: int) -> str:
     return f"{count / 1e6:,.1f}"
-
-
-def _care(settings: Settings) -> StoreCareSettings:
-    from fuzzy_pipeline.store_settings import StoreCareSettings
-
-    found: StoreCareSettings = getattr(settings, "care", None) or StoreCareSettings()
-    return found
-
-
-def _retention(settings: Settings) -> RetentionSettings:
-    from fuzzy_pipeline.store_settings import RetentionSettings
-
-    found: RetentionSettings = getattr(settings, "retention", None) or RetentionSettings()
-    return found

@@ -26,6 +26,7 @@ from fuzzy_pipeline.stores.store import Store
 AlertKind = Literal["run_failed", "deadline_missed", "objective_missed", "recovered"]
 
 SYMBOLS_NAMED = 20
+ASSETS_NAMED = 5
 REASON_LENGTH = 300
 REASONS_TOLD = 10
 
@@ -42,7 +43,11 @@ class SymbolFailure(BaseModel):
 
 
 class Alert(BaseModel):
-    """What is told. ``assets`` got no result in the run, ``command`` is what to try, ``link`` leads to the run."""
+    """What is told.
+
+    ``assets`` got no result in the run, ``checks`` are ``asset: check``, ``command`` is what to try, ``link`` leads to
+    the run.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -78,7 +83,7 @@ class Alert(BaseModel):
             *_by_error(self.failures),
             *self.reasons[:REASONS_TOLD],
             _listed("without result", self.assets),
-            _listed("failed checks", self.checks),
+            *_by_check(self.checks),
             f"try: {self.command}" if self.command else "",
             f"run: {self.link or self.run_id}" if self.run_id else "",
             f"home: {self.home}" if self.home else "",
@@ -244,10 +249,19 @@ def _by_error(failures: Iterable[SymbolFailure]) -> list[str]:
     ]
 
 
+def _by_check(checks: Iterable[str]) -> list[str]:
+    """A line for each check: the assets whose it is."""
+    groups: dict[str, list[str]] = {}
+    for one in checks:
+        asset, _, check = one.partition(": ")
+        groups.setdefault(check, []).append(asset)
+    return [f"failed check {check}: {_some(assets, ASSETS_NAMED)}" for check, assets in groups.items()]
+
+
 def _listed(what: str, names: Sequence[str]) -> str:
     return f"{what}: {_some(names)}" if names else ""
 
 
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - SYMBOLS_NAMED
-    return ", ".join(names[:SYMBOLS_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+def _some(names: Sequence[str], shown: int = SYMBOLS_NAMED) -> str:
+    more = len(names) - shown
+    return ", ".join(names[:shown]) + (f" and {more:,} more" if more > 0 else "")

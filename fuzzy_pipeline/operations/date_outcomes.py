@@ -6,7 +6,6 @@ Belongs here: reading these from the manifest and the check results, columns onl
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,9 +19,8 @@ from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.steps.pipeline import pipeline_tables
 from fuzzy_pipeline.stores.store import Store
 
-_RESULT_COLUMNS = (
-    "symbol", "date", "rule", "table", "severity", "outcome", "observed", "reason", "evaluated_at",
-)  # fmt: skip
+_JUDGED = ("date", "severity", "outcome", "evaluated_at")
+_DESCRIBED = ("symbol", "date", "rule", "table", "severity", "outcome", "observed", "reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,25 +34,31 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class DateOutcome:
-    """A trading date: its verdict now, why, when it was (first) complete, and which expected symbols failed."""
+    """A trading date: its verdict now, why, when it was (first) complete, which expected symbols failed.
+
+    ``absent`` counts those that are neither stored nor failed.
+    """
 
     date: dt.date
     verdict: DateVerdict
     reasons: tuple[str, ...]
     complete_at: dt.datetime | None
     failed: Mapping[str, Failure] = field(default_factory=dict)
-    stored: int = 0
+    absent: int = 0
 
 
 @dataclass(slots=True)
 class _Facts:
-    """What the light tier holds of a date."""
+    """What the light tier holds of a date: ``absent`` lack some table, ``ready_at`` is when the last piece came."""
 
-    committed: dict[str, dict[str, dt.datetime]] = field(default_factory=lambda: defaultdict(dict))
+    absent: set[str] = field(default_factory=set)
     failed: dict[str, Failure] = field(default_factory=dict)
-    errors: list[RuleResult] = field(default_factory=list)
-    witness: list[RuleResult] = field(default_factory=list)
-    judged_at: dt.datetime | None = None
+    results: list[RuleResult] = field(default_factory=list)
+    ready_at: dt.datetime | None = None
+
+    def was_ready(self, at: dt.datetime) -> None:
+        """Another piece was there at an instant."""
+        self.ready_at = at if self.ready_at is None else max(self.ready_at, at)
 
 
 def date_outcomes(
@@ -87,67 +91,83 @@ def date_outcomes(
     """
     if not dates:
         return []
-    tables = pipeline_tables(settings)
     facts = {date: _Facts() for date in dates}
-    for table in tables:
-        _read_commits(store, settings, table, facts)
-        _read_failures(store, settings, table, facts)
-    _read_results(store, settings, facts)
-    return [
-        _outcome(date, facts[date], settings, tables, (first_complete or {}).get(date), due=is_due(date))
-        for date in dates
-    ]
+    for table in pipeline_tables(settings):
+        commits = _read(store, settings, f"manifest/{table}", facts, ("symbol", "date", "committed_at"))
+        _note_commits(commits, settings, facts)
+        _note_failures(store, settings, table, commits, facts)
+    _note_results(store, settings, facts)
+    return [_outcome(date, facts[date], settings, (first_complete or {}).get(date), due=is_due(date)) for date in dates]
 
 
-def _outcome(
-    date: dt.date, facts: _Facts, settings: Settings, tables: Sequence[str], first: dt.datetime | None, *, due: bool
-) -> DateOutcome:
-    stored = set(settings.symbols) - set(facts.failed)
-    for table in tables:
-        stored &= set(facts.committed[table])
+def _outcome(date: dt.date, facts: _Facts, settings: Settings, first: dt.datetime | None, *, due: bool) -> DateOutcome:
+    stored = set(settings.symbols) - facts.absent - set(facts.failed)
     why = {symbol: failure.reason for symbol, failure in facts.failed.items()}
-    found = verdict_of_date(date, settings.symbols, stored, why, [*facts.errors, *facts.witness], after_deadline=due)
+    found = verdict_of_date(date, settings.symbols, stored, why, facts.results, after_deadline=due)
     complete_at = first
-    if found.verdict == "complete":
-        instants = [at for table in tables for at in facts.committed[table].values()]
-        instants += [facts.judged_at] if facts.judged_at is not None else []
-        complete_at = min(max(instants), first) if first is not None else max(instants)
-    return DateOutcome(date, found.verdict, tuple(found.reasons), complete_at, facts.failed, len(stored))
+    if found.verdict == "complete" and facts.ready_at is not None:
+        complete_at = facts.ready_at if first is None else min(first, facts.ready_at)
+    return DateOutcome(date, found.verdict, tuple(found.reasons), complete_at, facts.failed, len(found.missing))
 
 
-def _read_commits(store: Store, settings: Settings, table: str, facts: Mapping[dt.date, _Facts]) -> None:
-    names = ("symbol", "date", "committed_at")
-    for symbol, date, at in _lines(_read(store, settings, f"manifest/{table}", facts, names), names):
-        facts[date].committed[table][symbol] = at
+def _note_commits(rows: pa.Table | None, settings: Settings, facts: Mapping[dt.date, _Facts]) -> None:
+    """Counted in Arrow: only dates on which symbols lack are looked at symbol by symbol."""
+    expected = set(settings.symbols)
+    counts: dict[dt.date, int] = {}
+    if rows is not None:
+        names = ("date", "symbol_count", "committed_at_max")
+        by_date = rows.group_by("date").aggregate([("symbol", "count"), ("committed_at", "max")])
+        for date, count, at in _lines(by_date, names):
+            counts[date] = count
+            facts[date].was_ready(at)
+    for date, own in facts.items():
+        if rows is None or date not in counts:
+            own.absent |= expected
+        elif counts[date] < len(expected):
+            own.absent |= expected - set(rows.filter(pc.equal(rows["date"], date))["symbol"].to_pylist())
 
 
-def _read_failures(store: Store, settings: Settings, table: str, facts: Mapping[dt.date, _Facts]) -> None:
-    """Failures upstream come first, and the first is the cause of the others."""
+def _note_failures(
+    store: Store, settings: Settings, table: str, commits: pa.Table | None, facts: Mapping[dt.date, _Facts]
+) -> None:
+    """Failures that no later commit mended; tables come upstream first, and the first failure causes the others."""
     names = ("symbol", "date", "error_type", "reason", "failed_at")
-    for symbol, date, error_type, reason, failed_at in _lines(
-        _read(store, settings, f"failures/{table}", facts, names), names
-    ):
-        committed_at = facts[date].committed[table].get(symbol)
-        if committed_at is None or committed_at < failed_at:
+    rows = _read(store, settings, f"failures/{table}", facts, names)
+    if rows is None or not rows.num_rows:
+        return
+    committed: dict[tuple[str, dt.date], dt.datetime] = {}
+    if commits is not None:
+        of_failed = commits.filter(pc.is_in(commits["symbol"], value_set=pc.unique(rows["symbol"])))
+        lines = _lines(of_failed, ("symbol", "date", "committed_at"))
+        committed = {(symbol, date): at for symbol, date, at in lines}
+    for symbol, date, error_type, reason, failed_at in _lines(rows, names):
+        at = committed.get((symbol, date))
+        if at is None or at < failed_at:
             facts[date].failed.setdefault(symbol, Failure(table, error_type, reason))
 
 
-def _read_results(store: Store, settings: Settings, facts: Mapping[dt.date, _Facts]) -> None:
-    """Errors, one result of any kind a date (that rules were judged at all), and when they were."""
+def _note_results(store: Store, settings: Settings, facts: Mapping[dt.date, _Facts]) -> None:
+    """Errors as they are, and for each date one result that passed: that rules were judged at all."""
     symbols = [*settings.symbols, WHOLE_DATE]
-    rows = store.light.read(CHECK_RESULTS_TABLE, dates=list(facts), symbols=symbols, columns=_RESULT_COLUMNS)
+    rows = store.light.read(CHECK_RESULTS_TABLE, dates=list(facts), symbols=symbols, columns=_JUDGED)
     if rows is None or not rows.num_rows:
         return
+    for date, at in _lines(rows.group_by("date").aggregate([("evaluated_at", "max")]), ("date", "evaluated_at_max")):
+        facts[date].was_ready(at)
+    for date in pc.unique(rows.filter(pc.equal(rows["outcome"], "passed"))["date"]).to_pylist():
+        facts[date].results.append(_passed(date))
     broken = pc.and_(pc.equal(rows["outcome"], "failed"), pc.equal(rows["severity"], "error"))
-    for row in rows.filter(broken).to_pylist():
-        facts[row["date"]].errors.append(RuleResult.model_construct(None, **row))
-    for others in (rows.filter(pc.equal(rows["outcome"], "passed")), rows.filter(pc.invert(broken))):
-        places = {date: place for place, date in enumerate(others["date"].to_pylist()) if not facts[date].witness}
-        for row in others.take(list(places.values())).to_pylist() if places else ():
-            facts[row["date"]].witness.append(RuleResult.model_construct(None, **row))
-    last = rows.group_by("date").aggregate([("evaluated_at", "max")])
-    for date, at in zip(last["date"].to_pylist(), last["evaluated_at_max"].to_pylist(), strict=True):
-        facts[date].judged_at = at
+    told = set(pc.unique(rows.filter(broken)["date"]).to_pylist()) | {d for d, own in facts.items() if not own.results}
+    details = store.light.read(CHECK_RESULTS_TABLE, dates=sorted(told), symbols=symbols, columns=_DESCRIBED)
+    for row in details.to_pylist() if told and details is not None else ():
+        if row["outcome"] != "passed":
+            facts[row["date"]].results.append(RuleResult.model_construct(None, **row))
+
+
+def _passed(date: dt.date) -> RuleResult:
+    return RuleResult.model_construct(
+        None, symbol=WHOLE_DATE, date=date, rule="", table="", severity="warning", outcome="passed"
+    )
 
 
 def _read(
@@ -156,5 +176,5 @@ def _read(
     return store.light.read(table, dates=list(facts), symbols=settings.symbols, columns=columns)
 
 
-def _lines(rows: pa.Table | None, names: Iterable[str]) -> Iterable[tuple[Any, ...]]:
-    return () if rows is None else zip(*(rows[name].to_pylist() for name in names), strict=True)
+def _lines(rows: pa.Table, names: Iterable[str]) -> Iterable[tuple[Any, ...]]:
+    return zip(*(rows[name].to_pylist() for name in names), strict=True)

@@ -12,9 +12,10 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from fuzzy_pipeline.alert_settings import ObjectiveSettings
+from fuzzy_pipeline.errors import StoreError
 from fuzzy_pipeline.operations.date_outcomes import DateOutcome, date_outcomes
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.stores.file_lock import disk_errors, held
@@ -276,15 +277,20 @@ def read_first_complete(home: Path) -> dict[dt.date, dt.datetime]:
     Raises
     ------
     StoreError
-        The file cannot be read.
+        The file cannot be read, or is damaged.
     """
     path = home / FIRST_COMPLETE
     with disk_errors(f"reading {path}"):
         try:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            found = json.loads(path.read_bytes())
+            return {dt.date.fromisoformat(date): dt.datetime.fromisoformat(at) for date, at in found.items()}
         except FileNotFoundError:
             return {}
-    return {dt.date.fromisoformat(date): dt.datetime.fromisoformat(at) for date, at in found.items()}
+        except (ValueError, AttributeError, TypeError) as error:
+            raise StoreError(
+                f"{path} is damaged ({error}). Restore it from a copy, or remove it: dates then count by their latest"
+                " commit, so that rebuilt ones may look late"
+            ) from error
 
 
 def note_first_complete(home: Path, outcomes: Sequence[DateOutcome]) -> Mapping[dt.date, dt.datetime]:

@@ -19,7 +19,7 @@ from fuzzy_pipeline.trading_calendar import EASTERN, trading_dates
 if TYPE_CHECKING:
     import pandas as pd
 
-State = Literal["complete", "stale", "partial", "failed", "missing"]
+State = Literal["complete", "retired", "stale", "partial", "failed", "missing"]
 SymbolDay = tuple[str, dt.date]
 
 
@@ -32,15 +32,22 @@ class DayCoverage:
     rows: dict[str, ManifestRow] = field(default_factory=dict)
     failures: list[FailureRow] = field(default_factory=list)
     stale: list[str] = field(default_factory=list)
+    retired: list[str] = field(default_factory=list)
 
     def state(self, tables: Sequence[str]) -> State:
         """``failed`` with an unmended failure, ``complete`` with all tables (``stale`` when some are out of date: the
-        next run computes them again), ``partial`` with some, or ``missing``.
+        next run computes them again; ``retired`` when some were deleted on purpose), ``partial`` with some, or
+        ``missing``: without ticks, though rankings have a row that says so and baselines look at other dates only.
         """
         if self.failures:
             return "failed"
-        held = sum(table in self.rows for table in tables)
+        ticks = RAW_TICKS.name
+        if ticks in tables and ticks not in self.rows and ticks not in self.retired:
+            return "missing"
+        held = sum(table in self.rows or table in self.retired for table in tables)
         if held == len(tables):
+            if any(table in self.retired for table in tables):
+                return "retired"
             return "stale" if any(table in self.stale for table in tables) else "complete"
         return "partial" if held else "missing"
 
@@ -73,6 +80,10 @@ def day_coverage(
         held = day.rows.get(failure.table)
         if held is None or held.committed_at < failure.failed_at:
             day.failures.append(failure)
+    for row in (row for table in tables for row in store.retired.rows(table, dates, symbols)):
+        of_row = days.get((row.symbol, row.date))
+        if of_row is not None and row.table not in of_row.rows:
+            of_row.retired.append(row.table)
     for table, symbol, date in stale_results(store, settings, dates, symbols) if settings else ():
         if table in tables:
             days[symbol, date].stale.append(table)

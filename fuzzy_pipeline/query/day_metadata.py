@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from fuzzy_pipeline.errors import SchemaError
 from fuzzy_pipeline.query.dates import DateLike, asked_dates, some_symbols
+from fuzzy_pipeline.query.missing_records import compute_missing
 from fuzzy_pipeline.query.opening import StoreOptions, reading
 from fuzzy_pipeline.query.records import RecordForm, check_bounds, check_form, committed_rows, flattened, presented
 from fuzzy_pipeline.schema.baselines import BASELINES_TABLE, TrailingBaselines
@@ -94,6 +95,8 @@ def get_metadata(
 ) -> pd.DataFrame | pa.Table | list[BaseModel]:
     """Committed day records, by date and symbol.
 
+    Where dates are named, records that are missing though the ticks are there are computed and stored first.
+
     Parameters
     ----------
     symbols : str or sequence of str, optional
@@ -132,6 +135,8 @@ def get_metadata(
     tickers = None if symbols is None else some_symbols(symbols)
     dates = None if start is None else asked_dates(start, end)
     with reading(settings, store) as opened:
+        if dates is not None:
+            compute_missing(opened, settings, table, dates, tickers)
         rows = committed_rows(opened, table, dates, tickers)
     return presented(rows, model, as_)
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import datetime as dt
 import glob
-import itertools
-import os
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import pyarrow as pa
@@ -25,13 +24,12 @@ from fuzzy_pipeline.query.bars import get_bars
 from fuzzy_pipeline.query.dates import Missing
 from fuzzy_pipeline.query.declared_tables import DECLARED
 from fuzzy_pipeline.query.frames import Form
+from fuzzy_pipeline.query.light_sources import LightSources, in_microseconds, sql_text
 from fuzzy_pipeline.query.opening import reading
 from fuzzy_pipeline.query.statements import BarsCall, Selection, parsed, selection
 from fuzzy_pipeline.settings import Settings, load_settings
 from fuzzy_pipeline.steps.pipeline import pipeline_steps
-from fuzzy_pipeline.stores.compacted import Facts, facts_of
 from fuzzy_pipeline.stores.light_rows import TABLE_NAME
-from fuzzy_pipeline.stores.parquet import LightSource, ParquetLightStore
 from fuzzy_pipeline.stores.store import Store
 from fuzzy_pipeline.trading_calendar import EASTERN
 
@@ -42,9 +40,6 @@ if TYPE_CHECKING:
 Parameters = Sequence[object] | Mapping[str, object]
 COMMITS = ("manifest", "failures")
 """Views over the light tables of these folders, all of a folder in one."""
-
-_TRIES = 10
-"""So often a query is run while files it reads are being replaced."""
 
 _BARS = "_bars"
 _BARS_MACRO = f"""
@@ -135,15 +130,9 @@ class SqlConnection:
         self.store = store
         self.connection = duckdb.connect(":memory:") if connection is None else connection
         self._settings = settings
-        # By its full path: DuckDB compares the files it reads with the folder it may read.
-        self._files = (
-            ParquetLightStore(store.light.root.resolve()) if isinstance(store.light, ParquetLightStore) else None
-        )
+        self._sources = LightSources(self.connection, store.light)
         self._made: dict[str, str] = {}
-        self._registered: dict[str, str] = {}
-        self._paths: set[str] = set()
-        self._numbers = itertools.count()
-        _lock(self.connection, self._files)
+        _lock(self.connection, self._sources.root)
 
     def __enter__(self) -> SqlConnection:
         return self
@@ -182,21 +171,8 @@ class SqlConnection:
         return table if as_ == "arrow" else frame_of(table)
 
     def run(self, query: str, parameters: Parameters | None = None) -> pa.Table:
-        """Run SQL of this package's own, which is not looked at; again when a file was replaced meanwhile.
-
-        DuckDB looks at a file twice, at its footer and later at its rows: between the two it may have become another.
-        """
-        for _ in range(_TRIES):
-            seen = _seen(self._paths)
-            try:
-                table = self._run(query, parameters)
-            except FuzzyError:
-                if seen == _seen(self._paths):
-                    raise
-            else:
-                if seen == _seen(self._paths):
-                    return table
-        raise StoreError("SQL: files of the light tier are replaced all the while: ask again when the run has gone on")
+        """Run SQL of this package's own, which is not looked at; again when a file was replaced meanwhile."""
+        return self._sources.undisturbed(lambda: self._run(query, parameters))
 
     def _run(self, query: str, parameters: Parameters | None) -> pa.Table:
         with self._errors(), warnings.catch_warnings():
@@ -219,7 +195,7 @@ class SqlConnection:
 
     def schema_of(self, table: str, date: dt.date) -> pa.Schema:
         """Columns of a light table's file of one date, without reading its rows."""
-        return self.run(f"FROM {self._source([table], [date])} LIMIT 0").schema
+        return self.run(f"FROM {self._sources.source([table], [date])} LIMIT 0").schema
 
     def committed(self, table: str, dates: Sequence[dt.date] | None = None) -> str:
         """SELECT of the rows of a light table that the manifest commits, of some dates or all.
@@ -230,7 +206,7 @@ class SqlConnection:
             The table has no date to look up.
         """
         *_, newest = dates or self.store.light.dates(table)
-        names = [column[0] for column in self._rows(f"DESCRIBE FROM {self._source([table], [newest])}")]
+        names = [column[0] for column in self._rows(f"DESCRIBE FROM {self._sources.source([table], [newest])}")]
         day = next((name for name in ("trading_date", "date") if name in names), None)
         if day is None:
             raise SchemaError(f"light table {table} has no column date: SQL cannot tell what of it is committed")
@@ -238,12 +214,12 @@ class SqlConnection:
         manifest = f"manifest/{step.tables[0] if step else table}"
         held = set(self.store.light.dates(manifest))
         if not held.intersection(dates) if dates is not None else not held:
-            return f"FROM {self._source([table], dates)} WHERE false"
+            return f"FROM {self._sources.source([table], dates)} WHERE false"
         # A light table beside a step's own may be a killed run's: then its rows carry another ingest id.
         keys = {"symbol": "symbol", "date": day} | ({"ingest_id": "ingest_id"} if step else {})
         same = " AND ".join(f"m.{key} = d.{column}" for key, column in keys.items())
-        commits = self._source([manifest], dates and sorted(held.intersection(dates)), by_name=False)
-        return f"FROM {self._source([table], dates)} AS d WHERE EXISTS (FROM {commits} AS m WHERE {same})"
+        commits = self._sources.source([manifest], dates and sorted(held.intersection(dates)), by_name=False)
+        return f"FROM {self._sources.source([table], dates)} AS d WHERE EXISTS (FROM {commits} AS m WHERE {same})"
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
         with self._errors():
@@ -263,7 +239,7 @@ class SqlConnection:
     def _make_view(self, name: str, *, of_statement: bool) -> None:
         """The view of that name, when it is a table's; made anew when other files are to be read than last time."""
         made = self._made.get(name)
-        if made is not None and self._files is None:
+        if made is not None and self._sources.root is None:
             return
         select = self._select(name, search=not of_statement and name not in DECLARED)
         if select is None and name in DECLARED:
@@ -289,7 +265,7 @@ class SqlConnection:
         """What a view shows; None when there is no such table or it has no rows."""
         if name in COMMITS:
             found = [table for table in self.store.light.tables() if table.startswith(f"{name}/")]
-            return f"FROM {self._source(found)}" if found else None
+            return f"FROM {self._sources.source(found)}" if found else None
         table = self._light_table(name, search=search)
         return None if table is None else self.committed(table)
 
@@ -301,41 +277,6 @@ class SqlConnection:
             next((table for table in self.store.light.tables() if _view_name(table) == name), None) if search else None
         )
 
-    def _source(self, tables: Sequence[str], dates: Sequence[dt.date] | None = None, *, by_name: bool = True) -> str:
-        """What a FROM reads rows of light tables from, all columns of all dates when ``by_name``."""
-        if self._files is None:
-            return self._in_memory(tables, dates)
-        found = [source for table in tables for source in self._files.sources(table, dates)]
-        if not found:
-            raise StoreError(f"light table {', '.join(tables)}: its files were removed just now")
-        # In order of date, so that columns come in the order in which the dates have them.
-        parts = []
-        for compacted, sources in itertools.groupby(found, lambda source: source.rows is not None):
-            if compacted:
-                parts += [self._mapped(source) for source in sources]
-            else:
-                own = [source.path for source in sources]
-                self._paths.update(own)
-                paths = ", ".join(_text(glob.escape(path)) for path in own)
-                parts.append(f"read_parquet([{paths}], union_by_name={by_name}, hive_partitioning=false)")
-        return parts[0] if len(parts) == 1 else f"({' UNION ALL BY NAME '.join(f'FROM {part}' for part in parts)})"
-
-    def _mapped(self, source: LightSource) -> str:
-        """A compacted file, whose rows are registered under a name of their own while the connection is open."""
-        if source.path not in self._registered:
-            name = f"_light{next(self._numbers)}"
-            self.connection.register(name, _in_microseconds(source.rows))
-            self._registered[source.path] = name
-        name = self._registered[source.path]
-        days = ", ".join(f"DATE '{day}'" for day in source.dates or ())
-        return f"(FROM {name} WHERE {source.day} IN ({days}))" if days else name
-
-    def _in_memory(self, tables: Sequence[str], dates: Sequence[dt.date] | None) -> str:
-        parts = [rows for table in tables if (rows := self.store.light.read(table, dates=dates)) is not None]
-        name = f"_light{next(self._numbers)}"
-        self.connection.register(name, pa.concat_tables(parts, promote_options="permissive"))
-        return name
-
     def _put_bars(self, calls: Sequence[BarsCall], missing: Missing) -> None:
         """Read the bars of every call into the table that the macro ``bars`` selects from."""
         parts = []
@@ -344,7 +285,7 @@ class SqlConnection:
                 call.symbol, call.start, call.end, family=call.family, parameter=call.parameter, as_="arrow",
                 decode=True, missing=missing, settings=self._settings, store=self.store,
             )  # fmt: skip
-            parts.append(_in_microseconds(bars).append_column("_call", pa.repeat(call.key, bars.num_rows)))
+            parts.append(in_microseconds(bars).append_column("_call", pa.repeat(call.key, bars.num_rows)))
         self.connection.register(_BARS, pa.concat_tables(parts))
         self.connection.execute(_BARS_MACRO)
 
@@ -374,46 +315,20 @@ _ERRORS: Mapping[str, type[FuzzyError]] = {
 # -- connections and results -------------------------------------------------------------------------------
 
 
-def _lock(connection: duckdb.DuckDBPyConnection, files: ParquetLightStore | None) -> None:
+def _lock(connection: duckdb.DuckDBPyConnection, root: Path | None) -> None:
     """Eastern Time; no file but those of the light tier, no spilling to disk, no Python variables, no way back."""
-    settings = [f"TimeZone = {_text(EASTERN.key)}", "temp_directory = ''", "python_enable_replacements = false"]
+    settings = [f"TimeZone = {sql_text(EASTERN.key)}", "temp_directory = ''", "python_enable_replacements = false"]
     settings += ["autoinstall_known_extensions = false", "autoload_known_extensions = false"]
-    if files is not None:
-        root = str(files.root.resolve())
+    if root is not None:
         # DuckDB compares a pattern with the folder before it reads the pattern's escapes.
-        settings.append(f"allowed_directories = [{_text(root)}, {_text(glob.escape(root))}]")
+        folders = (str(root), glob.escape(str(root)))
+        settings.append(f"allowed_directories = [{', '.join(map(sql_text, folders))}]")
     for setting in (*settings, "enable_external_access = false", "lock_configuration = true"):
         connection.execute(f"SET {setting}")
 
 
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
-def _seen(paths: Iterable[str]) -> dict[str, Facts | None]:
-    """Which file each path has now."""
-    found: dict[str, Facts | None] = {}
-    for path in paths:
-        try:
-            found[path] = facts_of(os.stat(path))  # noqa: PTH116  a thousand files a query
-        except FileNotFoundError:
-            found[path] = None
-    return found
-
-
 def _view_name(table: str) -> str:
     return table.replace("/", "_")
-
-
-def _in_microseconds(bars: pa.Table) -> pa.Table:
-    """Instants in µs, which ticks have and which all of DuckDB's functions take; names of codes as text."""
-    fields = []
-    for field in bars.schema:
-        kind = field.type
-        if pa.types.is_timestamp(kind):
-            kind = pa.timestamp("us", tz=kind.tz)
-        fields.append(field.with_type(pa.string() if pa.types.is_dictionary(kind) else kind))
-    return bars.cast(pa.schema(fields))
 
 
 def _plain_integers(table: pa.Table, kinds: Sequence[str]) -> pa.Table:

@@ -26,6 +26,7 @@ from fuzzy_pipeline.steps.step import StepResult, Work, derived_row
 from fuzzy_pipeline.steps.workbench import Workbench
 from fuzzy_pipeline.stores.manifest import ManifestRow
 from fuzzy_pipeline.stores.protocol import Metadata
+from fuzzy_pipeline.stores.retired import RETIRED_VERSION
 from fuzzy_pipeline.stores.stored_content import hash_of_arrays
 
 REGULAR_BARS = frozenset({"regular"})
@@ -117,7 +118,7 @@ def stored_state(family: BarFamily, metadata: Metadata) -> Mapping[str, SeriesSt
 
 def _metadata_before(bench: Workbench, family: BarFamily, work: Work) -> Metadata | None:
     before = work.earlier.get(family.table.name)
-    if not before:
+    if not before or before[-1].version == RETIRED_VERSION:
         return None
     return bench.store.heavy.metadata(family.table, work.symbol, before[-1].date, before[-1].version)
 

@@ -29,8 +29,14 @@ class StepInputs:
         self._step = step
         self._rows: dict[str, dict[tuple[str, dt.date], ManifestRow]] = {}
         self._failures: dict[str, dict[tuple[str, dt.date], FailureRow]] = {}
+        self._retired: set[tuple[str, str, dt.date]] = set()
         for table in (*step.inputs, *step.optional_inputs):
-            rows = store.manifest.rows(table, dates, symbols)
+            rows: list[ManifestRow] = store.manifest.rows(table, dates, symbols)
+            held = {(row.symbol, row.date) for row in rows}
+            # Retired data cannot be read any more, but what was made from them can still be seen to be current.
+            gone = [row for row in store.retired.rows(table, dates, symbols) if (row.symbol, row.date) not in held]
+            self._retired.update((table, row.symbol, row.date) for row in gone)
+            rows += gone
             # An optional input may have rows of which none matters to the step.
             self._rows[table] = {(row.symbol, row.date): row for row in rows if row.rows_out or table in step.inputs}
             failures = store.manifest.failures(table, dates, symbols)
@@ -48,9 +54,13 @@ class StepInputs:
         if not wanted:
             return {}
         failed = {(row.symbol, row.date) for row in store.manifest.failures(table, wanted, symbols)}
+        found = store.manifest.keys(table, wanted, symbols)
+        for symbol, retired in store.retired.keys(table, wanted, symbols).items():
+            held = found.get(symbol, ())
+            dates_held = {key.date for key in held}
+            found[symbol] = tuple(sorted((*held, *(key for key in retired if key.date not in dates_held)), key=_date))
         return {
-            symbol: tuple(key for key in keys if (symbol, key.date) not in failed)
-            for symbol, keys in store.manifest.keys(table, wanted, symbols).items()
+            symbol: tuple(key for key in keys if (symbol, key.date) not in failed) for symbol, keys in found.items()
         }
 
     def work(self, symbol: str, date: dt.date, tables: tuple[str, ...], batch: str = "") -> Work:
@@ -76,6 +86,16 @@ class StepInputs:
             if (symbol, date) not in rows:
                 return f"{symbol} {date}: no {table}, they were not materialised"
         return None
+
+    def retired(self, symbol: str, date: dt.date) -> str | None:
+        """Why a symbol cannot be worked on though its inputs were there once; None when all can be read."""
+        gone = [table for table in self._step.inputs if (table, symbol, date) in self._retired]
+        if not gone:
+            return None
+        return (
+            f"{symbol} {date}: {', '.join(gone)} were retired; to fetch them again: "
+            f"fuzzy run {date} --symbols {symbol} --assets {gone[0]} --force"
+        )
 
 
 def _between(keys: tuple[CommittedKey, ...], dates: tuple[dt.date, ...], end: dt.date) -> tuple[CommittedKey, ...]:

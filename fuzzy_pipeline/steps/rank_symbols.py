@@ -31,9 +31,9 @@ from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.steps.run_date import DateReport
 from fuzzy_pipeline.steps.step import StepResult, dates_before, input_hash
 from fuzzy_pipeline.steps.workbench import workbench
+from fuzzy_pipeline.stores.content_hash import arrow_content_hash
 from fuzzy_pipeline.stores.manifest import LIGHT_VERSION, CommittedKey, ManifestRow
 from fuzzy_pipeline.stores.store import Store
-from fuzzy_pipeline.stores.stored_content import hash_of_records
 
 RANKING_TABLES = (RANKINGS_TABLE, PAIRS_TABLE)
 EARLIER_DATES = 30
@@ -250,7 +250,7 @@ def _manifest_rows(
                 kind=store.kind,
                 version=LIGHT_VERSION,
                 rows=own.num_rows,
-                content_hash=hash_of_records(own),
+                content_hash=arrow_content_hash(own),
                 input_hash=inputs.hash,
                 source="+".join(sources),
                 ingest_id="",

@@ -15,8 +15,8 @@ from fuzzy_pipeline.schema.day_metadata import PHASE1_TABLE
 from fuzzy_pipeline.schema.records import Record, from_table, to_table
 from fuzzy_pipeline.steps.step import Step, StepResult, Work, dates_before, derived_row
 from fuzzy_pipeline.steps.workbench import Workbench
+from fuzzy_pipeline.stores.content_hash import arrow_content_hash
 from fuzzy_pipeline.stores.manifest import LIGHT_VERSION
-from fuzzy_pipeline.stores.stored_content import hash_of_records
 
 
 def record_result(
@@ -37,7 +37,7 @@ def record_result(
         work,
         version=LIGHT_VERSION,
         rows=1,
-        content_hash=hash_of_records(rows),
+        content_hash=arrow_content_hash(rows),
         seconds=time.perf_counter() - started,
         measures=measures,
     )

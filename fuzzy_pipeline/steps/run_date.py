@@ -185,6 +185,7 @@ def _plan(
         return [Work(symbol, date, report.tables, batch=batch, force=force) for symbol in symbols]
     held = _held(step, store, date, symbols, report.tables)
     inputs = StepInputs(step, store, [date], symbols, report.tables)
+    retired = {table: {row.symbol for row in store.retired.rows(table, [date], symbols)} for table in report.tables}
     todo = []
     for symbol in symbols:
         missing = inputs.missing(symbol, date)
@@ -193,9 +194,16 @@ def _plan(
             continue
         work = inputs.work(symbol, date, report.tables, batch)
         rows = {table: held[table].get(symbol) for table in report.tables}
-        stale = tuple(table for table, row in rows.items() if force or not is_current(step, settings, row, work))
+        stale = tuple(
+            table
+            for table, row in rows.items()
+            if force or not (is_current(step, settings, row, work) or (row is None and symbol in retired[table]))
+        )
         report.skipped.extend(row for table, row in rows.items() if row is not None and table not in stale)
-        if stale:
+        gone = inputs.retired(symbol, date)
+        if stale and gone is not None:
+            report.fail(symbol, ItemFailure(NotStoredError.__name__, gone, gone), stale)
+        elif stale:
             todo.append(replace(work, tables=stale, force=force))
     for table in report.tables:
         store.manifest.clear_failures(table, date, [row.symbol for row in report.skipped if row.table == table])

@@ -91,7 +91,9 @@ def arrow_content_hash(table: pa.Table, ignore: Sequence[str] = RUN_STAMPS) -> s
 
 
 def _type_name(dtype: pa.DataType) -> str:
-    """The type without what a file changes: Parquet calls a list's items ``element`` and forgets ``not null``."""
+    """The type without what a file changes: names of the items of lists and maps, and ``not null``."""
+    if pa.types.is_map(dtype):
+        return f"map<{_type_name(dtype.key_type)}, {_type_name(dtype.item_type)}>"
     if pa.types.is_list(dtype) or pa.types.is_large_list(dtype):
         return f"list<{_type_name(dtype.value_type)}>"
     if pa.types.is_struct(dtype):

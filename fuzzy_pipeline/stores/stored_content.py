@@ -37,25 +37,11 @@ def hash_of_arrays(table: Table, arrays: Arrays, date: dt.date, metadata: Metada
     return content_hash(arrays, [column.name for column in table.stored], metadata if table.name in _BARS else None)
 
 
-def hash_of_records(rows: pa.Table) -> str:
-    """Content hash [hex] of the light rows of one symbol and date, the same before and after a trip through a file.
-
-    Parquet names the items of a map after their column, which is then part of the type's name.
-    """
-    return arrow_content_hash(
-        rows.cast(pa.schema([field.with_type(_as_declared(field.type)) for field in rows.schema]))
-    )
-
-
 def hash_of_light_rows(table: str, rows: pa.Table) -> str:
     """Content hash [hex] of one symbol's rows of a light table: decisions count by what they change, others as rows."""
     if table == DECISIONS_TABLE:
         return releases_hash(from_table(rows, QuarantineDecision))
-    return hash_of_records(rows)
-
-
-def _as_declared(dtype: pa.DataType) -> pa.DataType:
-    return pa.map_(dtype.key_type, dtype.item_type) if pa.types.is_map(dtype) else dtype
+    return arrow_content_hash(rows)
 
 
 def stored_hash(store: Store, row: ManifestRow) -> tuple[str, int]:

@@ -12,8 +12,8 @@ from types import SimpleNamespace
 import pytest
 
 import fuzzy_pipeline.schedules
-from fuzzy_pipeline.cli import demo
 from fuzzy_pipeline.assets.partitions import last_partition_date
+from fuzzy_pipeline.cli import demo
 from fuzzy_pipeline.engine import InlineEngine
 from fuzzy_pipeline.settings import Settings, load_settings
 from fuzzy_pipeline.steps.build_bars import BuildBarsStep

@@ -9,10 +9,8 @@ from pathlib import Path
 from fuzzy_pipeline.bar_settings import BarSettings
 from fuzzy_pipeline.engine import InlineEngine
 from fuzzy_pipeline.settings import Settings, SimulatorSettings
-from fuzzy_pipeline.steps.build_bars import BuildBarsStep
-from fuzzy_pipeline.steps.describe_day import DayMetadataPhase1Step
-from fuzzy_pipeline.steps.enrich import EnrichStep
-from fuzzy_pipeline.steps.ingest import IngestStep
+from fuzzy_pipeline.steps.pipeline import pipeline_steps
+from fuzzy_pipeline.steps.rank_symbols import rank_date
 from fuzzy_pipeline.steps.run_date import run_date
 
 TUESDAY, WEDNESDAY, HALF_DAY = dt.date(2025, 11, 25), dt.date(2025, 11, 26), dt.date(2025, 11, 28)
@@ -39,8 +37,9 @@ def settings_of(home: Path) -> Settings:
 def build(home: Path) -> Settings:
     """Every table of three dates; the third symbol fails on Tuesday only, where it is asked for."""
     settings = settings_of(home)
-    for step in (IngestStep(), EnrichStep(), BuildBarsStep(), DayMetadataPhase1Step()):
-        for date in DATES:
-            symbols = (*STORED, EMPTY) if date == TUESDAY else STORED
+    for date in DATES:
+        for step in pipeline_steps(settings):
+            symbols = (*STORED, EMPTY) if date == TUESDAY and not step.history(step.tables[0]) else STORED
             run_date(step, date, symbols, settings, InlineEngine())
+        rank_date(date, settings)
     return settings

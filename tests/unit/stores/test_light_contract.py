@@ -79,6 +79,20 @@ def test_columns_come_in_the_order_asked(store):
         store.read("day", columns=["x", "colour"])
 
 
+def test_a_field_of_a_struct_comes_under_its_dotted_name_and_is_null_where_the_struct_is(store):
+    groups = [{"u": 1, "v": {"w": "a"}}, None]
+    store.replace_symbols("day", MONDAY, rows(symbol=["A", "B"], s=groups), ["A", "B"])
+    store.replace_symbols("day", TUESDAY, rows(symbol=["A"], s=[{"new": 0.5}]), ["A"])
+    assert store.read("day", columns=["s.u", "symbol", "s.v.w", "s.new"]).to_pylist() == [
+        {"s.u": 1, "symbol": "A", "s.v.w": "a", "s.new": None},
+        {"s.u": None, "symbol": "B", "s.v.w": None, "s.new": None},
+        {"s.u": None, "symbol": "A", "s.v.w": None, "s.new": 0.5},
+    ]
+    for name in ("s.x", "x.s", "symbol.u", "s."):
+        with pytest.raises(StoreError, match=rf"no columns \['{name}'\]"):
+            store.read("day", columns=[name])
+
+
 def test_tables_in_folders_stay_apart(store):
     store.replace_symbols("manifest/raw_ticks", MONDAY, rows(symbol=["A"], x=[1]), ["A"])
     store.replace_symbols("manifest/time_bars", MONDAY, rows(symbol=["A"], x=[2]), ["A"])
