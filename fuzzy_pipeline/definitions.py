@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from fuzzy_pipeline.assets.date_report import date_report_asset
 from fuzzy_pipeline.assets.market_data import market_data_assets
 from fuzzy_pipeline.assets.partitions import trading_date_partitions
 from fuzzy_pipeline.assets.rankings import ranking_assets
@@ -15,9 +16,12 @@ from fuzzy_pipeline.checks.quality_rules import quality_checks
 from fuzzy_pipeline.resources.pipeline import EngineResource, SettingsResource, StoreResource
 from fuzzy_pipeline.resources.sql import SqlResource
 from fuzzy_pipeline.schedules.after_close import after_close_schedule, nightly_job
+from fuzzy_pipeline.schedules.alert_sensors import alert_sensors
 from fuzzy_pipeline.schedules.catch_up import catch_up_plan_asset, catch_up_sensor
+from fuzzy_pipeline.schedules.report_sensor import report_sensor
+from fuzzy_pipeline.schedules.store_care import store_care_job, store_care_schedule
 from fuzzy_pipeline.settings import load_settings
-from fuzzy_pipeline.steps.pipeline import table_groups
+from fuzzy_pipeline.steps.pipeline import pipeline_tables, table_groups
 
 # Partitioned checks are in preview in 1.13, and naming a job's partitions is deprecated though a schedule needs it
 # (docs/adr/0006-trading-date-partitions.md); the version is pinned.
@@ -28,17 +32,26 @@ warnings.filterwarnings("ignore", message="Parameter `partitions_def` of functio
 
 
 def build_definitions(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
-    """Assets, checks, job, schedule and resources; ``resources`` replaces some of them (tests)."""
+    """Assets, checks, jobs, schedules, sensors and resources; ``resources`` replaces some of them (tests)."""
     chosen = load_settings()
     partitions = trading_date_partitions(chosen.first_date)
     job = nightly_job(partitions)
     settings = SettingsResource()
     return dg.Definitions(
-        assets=[*market_data_assets(partitions, chosen), ranking_assets(partitions, chosen), catch_up_plan_asset()],
+        assets=[
+            *market_data_assets(partitions, chosen),
+            ranking_assets(partitions, chosen),
+            date_report_asset(partitions, pipeline_tables(chosen)),
+            catch_up_plan_asset(),
+        ],
         asset_checks=quality_checks(table_groups(chosen), partitions, chosen),
-        jobs=[job],
-        schedules=[after_close_schedule(job)],
-        sensors=[catch_up_sensor(job, partitions)],
+        jobs=[job, store_care_job],
+        schedules=[after_close_schedule(job), store_care_schedule()],
+        sensors=[
+            catch_up_sensor(job, partitions),
+            report_sensor(),
+            *alert_sensors(lambda settings: (settings.alerts, settings.objectives)),
+        ],
         resources={
             "settings": settings,
             "store": StoreResource(settings=settings),

@@ -7,7 +7,7 @@ and nothing is changed.
 from fuzzy_pipeline.report.contents import DateReport, RangeReport
 from fuzzy_pipeline.report.gather import gather_date, reports_folder
 from fuzzy_pipeline.report.gather_range import gather_range
-from fuzzy_pipeline.report.page import date_page, file_of, write_report
+from fuzzy_pipeline.report.page import date_page, file_of, write_date_report, write_report
 from fuzzy_pipeline.report.range_page import range_page
 
 __all__ = [
@@ -19,5 +19,6 @@ __all__ = [
     "gather_range",
     "range_page",
     "reports_folder",
+    "write_date_report",
     "write_report",
 ]

@@ -204,3 +204,10 @@ def write_report(path: Path, text: str) -> Path:
 def file_of(folder: Path, start: dt.date, end: dt.date | None, suffix: str) -> Path:
     """Where a report is put: ``<date>.html`` or ``<start>_<end>.html``."""
     return folder / (f"{start}{suffix}" if end is None else f"{start}_{end}{suffix}")
+
+
+def write_date_report(folder: Path, found: DateReport) -> Path:
+    """Write a date's page and, beside it, the same as JSON; the page's path. Raises ``OSError``."""
+    page = write_report(file_of(folder, found.date, None, ".html"), date_page(found))
+    write_report(file_of(folder, found.date, None, ".json"), found.model_dump_json(indent=2))
+    return page

@@ -116,7 +116,7 @@ def timer_tick(settings: Settings, alerts: AlertSettings, objectives: ObjectiveS
     finally:
         bench.close()
     left = desk.deliver_pending()
-    said.append(f"{len(left)} messages to be tried again" if left else "every message is delivered")
+    said.append(f"messages to be tried again: {len(left)}" if left else "every message is delivered")
     return "; ".join(said)
 
 

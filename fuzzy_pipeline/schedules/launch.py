@@ -24,6 +24,7 @@ from typing import IO, Self
 import dagster as dg
 from dagster_shared.error import SerializableErrorInfo
 
+from fuzzy_pipeline.assets.date_report import written
 from fuzzy_pipeline.assets.partitions import last_partition_date
 from fuzzy_pipeline.errors import EngineError, SettingsError
 from fuzzy_pipeline.operations.catch_up import CatchUpPlan, Due
@@ -33,6 +34,7 @@ from fuzzy_pipeline.schedules.catch_up import current_plan, next_requests
 from fuzzy_pipeline.schedules.job_backfill import HAS_ENDED, nightly_backfill
 from fuzzy_pipeline.schedules.run_states import ACTIVE, ENDED_BADLY
 from fuzzy_pipeline.settings import Settings
+from fuzzy_pipeline.steps.workbench import workbench
 
 MODULE = "fuzzy_pipeline.definitions"
 BACKFILL_POLL_S = 1.0
@@ -134,7 +136,16 @@ def run_now(
         for event in result.all_events
         if event.is_step_failure and event.step_failure_data.error
     ]
+    if not result.success:
+        _report_of_failed_run(settings, date)
     return RunOutcome(result.success, result.run_id, "\n".join(errors), time.perf_counter() - started)
+
+
+def _report_of_failed_run(settings: Settings, date: dt.date) -> None:
+    """The date's report, should the run have broken off before it; without a store there is nothing to report."""
+    store = workbench(settings).store_if_any()
+    if store is not None:
+        written(store, settings, date)
 
 
 def _said(error: SerializableErrorInfo) -> str:
