@@ -30,7 +30,7 @@ def date_report_asset(partitions: dg.TimeWindowPartitionsDefinition, tables: Seq
 
     @dg.asset(
         name=REPORT_ASSET,
-        group_name="data_quality",
+        group_name="report",
         description=TEXT,
         kinds={"python"},
         deps=list(tables),

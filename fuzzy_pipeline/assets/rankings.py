@@ -50,7 +50,7 @@ def ranking_assets(partitions: dg.TimeWindowPartitionsDefinition, settings: Sett
         asset=RANKINGS_TABLE,
         description="Every symbol of the settings has a day record to be ranked by.",
     )
-    checks = [complete, *(stored_check_spec(table) for table in RANKING_TABLES)]
+    checks = [complete, *(stored_check_spec(table, partitions) for table in RANKING_TABLES)]
 
     @dg.multi_asset(name="rankings", specs=specs, check_specs=checks)
     def rankings(

@@ -60,7 +60,7 @@ def step_asset(
         table_spec(table, partitions, group=group, text=texts[table], deps=dependencies(step, table))
         for table in step.tables
     ]
-    checks = [stored_check_spec(table) for table in step.tables]
+    checks = [stored_check_spec(table, partitions) for table in step.tables]
 
     @dg.multi_asset(name=step.name, specs=specs, check_specs=checks, can_subset=len(specs) > 1)
     def asset(
@@ -120,12 +120,13 @@ def table_spec(
     )
 
 
-def stored_check_spec(table: str) -> dg.AssetCheckSpec:
+def stored_check_spec(table: str, partitions: dg.PartitionsDefinition[str]) -> dg.AssetCheckSpec:
     """The check ``every_symbol_stored`` of a table."""
     return dg.AssetCheckSpec(
         STORED_CHECK,
         asset=table,
         description="Every symbol of the date is stored; failed ones are named with their reasons.",
+        partitions_def=partitions,
     )
 
 

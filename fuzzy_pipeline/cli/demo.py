@@ -27,6 +27,8 @@ HOME_SETTINGS = {
     "FUZZY_SYMBOLS": ",".join(SYMBOLS),
     "FUZZY_FIRST_DATE": "2025-11-03",
     "FUZZY_STORE__HEAVY_URI": "",
+    # The simulated market has every date: the daemon of `fuzzy ui` would add the last thirty days to the three.
+    "FUZZY_CATCH_UP__ENABLED": "false",
 }
 """What a home's own file says, so that every command on that home works like the demo."""
 
@@ -64,6 +66,7 @@ def demo(context: typer.Context) -> None:
     seconds = time.perf_counter() - started
     _print_built(settings)
     out().print(f"{seconds:.1f} s in all. {SIMULATED}.\n")
+    _print_report(settings)
     _print_next(home, settings)
     if failed:
         raise typer.Exit(1)
@@ -121,6 +124,20 @@ def _print_built(settings: Settings) -> None:
     )
 
 
+def _print_report(settings: Settings) -> None:
+    """The verdict of the last date and where its report is."""
+    from fuzzy_pipeline.query.opening import reading
+    from fuzzy_pipeline.report import gather_date, reports_folder, write_date_report
+
+    with reading(settings, None) as store:
+        report = gather_date(store, settings, DATES[-1])
+    page = write_date_report(reports_folder(settings), report)
+    out().print(
+        Text.assemble(f"Report of {report.date}: ", (report.verdict, "bold"), f". {report.sentence}\n  {page}\n"),
+        soft_wrap=True,
+    )
+
+
 def _print_next(home: Path, settings: Settings) -> None:
     command = f"fuzzy --home {home}"
     ui = f"make ui  (or {command} ui)" if home.absolute() == HOME.absolute() else f"{command} ui"
@@ -128,6 +145,8 @@ def _print_next(home: Path, settings: Settings) -> None:
         "Go on:\n"
         f"  {ui}   runs, assets and their pictures at http://127.0.0.1:3000\n"
         f"  {command} status\n"
+        f"  {command} report {DATES[-1]} --open\n"
+        f"  {command} rank {DATES[-1]} --by liquidity_score\n"
         f"  {command} bars SPY {DATES[-1]} --plot\n"
         f"  {command} ticks SPY {DATES[-1]} --export spy.parquet\n"
         f"files: {settings.home / 'store'} (light: Parquet, heavy: ArcticDB), {settings.dagster_home} (run history)",
