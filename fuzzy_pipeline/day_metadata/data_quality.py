@@ -16,21 +16,18 @@ from fuzzy_pipeline.schema.arrays import Arrays
 from fuzzy_pipeline.schema.day_metadata import (
     CrossedMarket,
     DataQuality,
-    QualityLevel,
     Silence,
     SilenceCause,
     TickIdGap,
     VolumeStep,
 )
+from fuzzy_pipeline.schema.quality import quality_level
 
 LISTED = 100
 """Lists of a record hold the first so many."""
 
 REOPENING_PRINTS = (0x25, 0x3F)
 """Condition codes of the print that ends a halt: reopen after halt, reopening print."""
-
-LEVELS: tuple[tuple[float, QualityLevel], ...] = ((0.95, "HIGH"), (0.85, "MEDIUM"), (0.70, "LOW"))
-"""Level of scores above each bound, highest first; what is above none is POOR."""
 
 CONDITIONS = ("condition_1", "condition_2", "condition_3", "condition_4")
 QUALITY_COLUMNS = ("timestamp", "bid", "ask", *COUNTER_COLUMNS, *CONDITIONS)
@@ -122,17 +119,6 @@ def completeness_score(
         len(size) / (len(size) + counters.lost),
         1 - unexplained_minutes / session_minutes,
     )
-
-
-def quality_level(score: float) -> QualityLevel:
-    """Level of a score: HIGH above 0.95, MEDIUM above 0.85, LOW above 0.70, else POOR.
-
-    Examples
-    --------
-    >>> quality_level(0.96), quality_level(0.95), quality_level(0.7)
-    ('HIGH', 'MEDIUM', 'POOR')
-    """
-    return next((level for bound, level in LEVELS if score > bound), "POOR")
 
 
 def silences(ticks: Arrays, counters: Counters, start_ns: int, end_ns: int) -> list[Silence]:

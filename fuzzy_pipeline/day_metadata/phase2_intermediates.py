@@ -13,7 +13,8 @@ from fuzzy_pipeline.bars.session_ticks import SessionTicks, session_ticks
 from fuzzy_pipeline.buffers import BufferPool
 from fuzzy_pipeline.day_metadata.session_groups import PricedTicks, priced_ticks
 from fuzzy_pipeline.microstructure.noise import log_returns, sample_prices
-from fuzzy_pipeline.microstructure.spreads import HORIZONS_S, HorizonSummary, summarise_horizons, usable_midpoint
+from fuzzy_pipeline.microstructure.quotes import usable_midpoint
+from fuzzy_pipeline.microstructure.spreads import HORIZONS_S, HorizonSummary, summarise_horizons
 from fuzzy_pipeline.schema.arrays import Arrays
 from fuzzy_pipeline.schema.codes import BLOCK_TRADE_SHARES
 

@@ -14,7 +14,7 @@ from fuzzy_pipeline.day_metadata.fields import filled, number
 from fuzzy_pipeline.microstructure.execution_quality import execution_quality as measure_execution
 from fuzzy_pipeline.microstructure.liquidity import LiquidityProfile as LiquidityMeasure
 from fuzzy_pipeline.microstructure.liquidity import liquidity_profile as liquidity_measure
-from fuzzy_pipeline.microstructure.spreads import quoted_spread
+from fuzzy_pipeline.microstructure.quotes import quoted_spread
 from fuzzy_pipeline.microstructure.trade_flow import trade_flow
 from fuzzy_pipeline.microstructure.venues import venue_analysis as measure_venues
 from fuzzy_pipeline.schema.day_metadata import (

@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from fuzzy_pipeline.microstructure.spreads import has_usable_quote
+from fuzzy_pipeline.microstructure.quotes import has_usable_quote
 from fuzzy_pipeline.microstructure.trade_classification import is_midpoint
 from fuzzy_pipeline.schema.codes import BLOCK_TRADE_SHARES
 

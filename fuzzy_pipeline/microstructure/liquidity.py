@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from fuzzy_pipeline.microstructure.spreads import has_usable_quote
+from fuzzy_pipeline.microstructure.quotes import has_usable_quote
 
 PRICE_UNITS_PER_USD = 1_000_000
 """Prices are compared as whole numbers of this unit: two decimals more than any printed price has."""

@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from fuzzy_pipeline.microstructure.spreads import has_usable_quote
+from fuzzy_pipeline.microstructure.quotes import has_usable_quote
 from fuzzy_pipeline.schema.codes import OFF_EXCHANGE, Exchange
 
 _UNKNOWN = float("nan")

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from fuzzy_pipeline.errors import FuzzyError, SchemaError, SettingsError, StoreError
 from fuzzy_pipeline.query.bars import get_bars
 from fuzzy_pipeline.query.dates import Missing
-from fuzzy_pipeline.query.declared_tables import DECLARED
+from fuzzy_pipeline.query.declared_tables import DECLARED, WITHOUT_MANIFEST
 from fuzzy_pipeline.query.frames import Form
 from fuzzy_pipeline.query.light_sources import LightSources, in_microseconds, sql_text
 from fuzzy_pipeline.query.opening import reading
@@ -207,6 +207,8 @@ class SqlConnection:
         """
         *_, newest = dates or self.store.light.dates(table)
         names = [column[0] for column in self._rows(f"DESCRIBE FROM {self._sources.source([table], [newest])}")]
+        if table in WITHOUT_MANIFEST:
+            return f"FROM {self._source([table], dates)}"
         day = next((name for name in ("trading_date", "date") if name in names), None)
         if day is None:
             raise SchemaError(f"light table {table} has no column date: SQL cannot tell what of it is committed")

@@ -72,7 +72,9 @@ class Compacted:
 
     def is_worth(self, dates: int, symbols: Sequence[str] | None) -> bool:
         """Whether reading so many of its dates from it is quicker than from the dates' own files."""
-        found: int = self.table.num_rows if symbols is None else sum(stop - start for start, stop in self._spans(symbols))
+        found: int = (
+            self.table.num_rows if symbols is None else sum(stop - start for start, stop in self._spans(symbols))
+        )
         whole: int = self.table.num_rows
         return found * len(self.sources) <= dates * whole * _WORTH
 

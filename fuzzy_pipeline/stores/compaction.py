@@ -40,7 +40,7 @@ from fuzzy_pipeline.stores.parquet import (
 SETTLED_S = 2.0
 """A file younger than this waits for the next compaction [s]: its time of writing could be that of the next one too."""
 
-PART_BYTES = 128 << 20
+PART_BYTES = 64 << 20
 """Rows of so many dates are sorted at a time, and so many rows are written at a time [bytes in memory]. Parts wait in
 files, so that a year of any size is compacted in the same memory.
 """
@@ -179,7 +179,7 @@ def _grouped(days: Sequence[_Day], today: dt.date) -> list[_Group]:
 
 
 def _period(date: dt.date, today: dt.date) -> str:
-    """The open month has a file of its own, which is written every night; the year is written when a month is over."""
+    """The open month has a file of its own: with every compaction it is written again, a year only after its months."""
     return f"{date:%Y-%m}" if (date.year, date.month) == (today.year, today.month) else f"{date:%Y}"
 
 

@@ -145,6 +145,7 @@ class LightStore(Protocol):
     ) -> pa.Table | None:
         """Rows of the named dates and symbols (all when None), by date and symbol; all columns or some.
 
+        A field of a struct is asked for by its dotted name (``basic_stats.vwap``) and comes as a column of that name.
         None when none of the dates has rows; a table without rows when only the symbols are missing.
         ``StoreError`` when a named column is in none of the dates.
         """

@@ -28,6 +28,7 @@ LAYERS: tuple[tuple[frozenset[str], str], ...] = (
                 "quality_settings",
                 "store_settings",
                 "catch_up_settings",
+                "alert_settings",
                 "settings",
                 "trading_calendar",
             }

@@ -13,14 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fuzzy_pipeline.microstructure.quotes import quoted_spread, usable_midpoint
 from fuzzy_pipeline.microstructure.spreads import (
     HorizonSummary,
     SpreadMeans,
     decompose_spread,
     effective_spread,
-    quoted_spread,
     summarise_horizons,
-    usable_midpoint,
 )
 from tests.oracles import spreads as plain
 from tests.unit.microstructure.session_trades import DRAWN, NAN, SECOND, Trades, columns, real_session, select
