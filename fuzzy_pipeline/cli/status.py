@@ -116,6 +116,7 @@ def _print_running(settings: Settings) -> None:
     with err().status("asking Dagster what runs …"):
         from fuzzy_pipeline.schedules import launch
 
-        lines, plan = launch.running(settings), launch.catch_up_plan(settings)
+        lines = launch.running(settings)
+        plan = str(launch.catch_up_plan(settings)) if settings.catch_up.enabled else "switched off"
     out().print("running " + ("; ".join(lines) or "nothing"))
     out().print(f"to catch up  {plan}", highlight=False, soft_wrap=True)

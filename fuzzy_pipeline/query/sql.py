@@ -205,10 +205,10 @@ class SqlConnection:
         SchemaError
             The table has no date to look up.
         """
+        if table in WITHOUT_MANIFEST:
+            return f"FROM {self._sources.source([table], dates)}"
         *_, newest = dates or self.store.light.dates(table)
         names = [column[0] for column in self._rows(f"DESCRIBE FROM {self._sources.source([table], [newest])}")]
-        if table in WITHOUT_MANIFEST:
-            return f"FROM {self._source([table], dates)}"
         day = next((name for name in ("trading_date", "date") if name in names), None)
         if day is None:
             raise SchemaError(f"light table {table} has no column date: SQL cannot tell what of it is committed")
