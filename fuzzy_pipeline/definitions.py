@@ -12,6 +12,7 @@ from fuzzy_pipeline.assets.date_report import date_report_asset
 from fuzzy_pipeline.assets.market_data import market_data_assets
 from fuzzy_pipeline.assets.partitions import trading_date_partitions
 from fuzzy_pipeline.assets.rankings import ranking_assets
+from fuzzy_pipeline.checks.pairs import pairs_check
 from fuzzy_pipeline.checks.quality_rules import quality_checks
 from fuzzy_pipeline.resources.pipeline import EngineResource, SettingsResource, StoreResource
 from fuzzy_pipeline.resources.sql import SqlResource
@@ -44,7 +45,7 @@ def build_definitions(resources: Mapping[str, Any] | None = None) -> dg.Definiti
             date_report_asset(partitions, pipeline_tables(chosen)),
             catch_up_plan_asset(),
         ],
-        asset_checks=quality_checks(table_groups(chosen), partitions, chosen),
+        asset_checks=[*quality_checks(table_groups(chosen), partitions, chosen), pairs_check(partitions)],
         jobs=[job, store_care_job],
         schedules=[after_close_schedule(job), store_care_schedule()],
         sensors=[

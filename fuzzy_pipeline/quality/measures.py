@@ -17,13 +17,14 @@ from fuzzy_pipeline import trading_calendar
 from fuzzy_pipeline.quality.price_checks import PRICE_COLUMNS, PriceChecks, price_checks, stale_quote
 from fuzzy_pipeline.quality_settings import QualitySettings
 from fuzzy_pipeline.schema.arrays import Arrays
-from fuzzy_pipeline.schema.codes import Session
+from fuzzy_pipeline.schema.codes import Basis, Session
+from fuzzy_pipeline.schema.daily_bars import SourceDailyBar
 from fuzzy_pipeline.schema.day_metadata import BasicStats, DayMetadataPhase1
 from fuzzy_pipeline.schema.quality import QualityMeasures, quality_level
 from fuzzy_pipeline.settings import IngestSettings
 from fuzzy_pipeline.trading_calendar import now_eastern
 
-QUALITY_TICK_COLUMNS = tuple(dict.fromkeys((*PRICE_COLUMNS, "counts_volume")))
+QUALITY_TICK_COLUMNS = tuple(dict.fromkeys((*PRICE_COLUMNS, "counts_volume", "basis")))
 """The enriched columns the measures need: what a reader has to load."""
 
 NO_DAILY_BAR = "the source has no daily bar"
@@ -52,17 +53,6 @@ class IngestCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class SourceDailyBar:
-    """The source's own bar of the date: prices of the regular session [USD], volume of all sessions [shares]."""
-
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: int
-
-
-@dataclass(frozen=True, slots=True)
 class EarlierDates:
     """Phase 1 of the symbol's stored dates before this one, oldest first: what is usual.
 
@@ -88,6 +78,7 @@ def quality_measures(
     ingest: IngestCounts,
     earlier: EarlierDates = NO_EARLIER_DATES,
     daily_bar: SourceDailyBar | None = None,
+    why_no_daily_bar: str = NO_DAILY_BAR,
     settings: QualitySettings | None = None,
     bounds: IngestSettings | None = None,
 ) -> QualityMeasures:
@@ -106,7 +97,9 @@ def quality_measures(
     earlier : EarlierDates, optional
         Stored dates before this one.
     daily_bar : SourceDailyBar, optional
-        None when the source has none.
+        None when the source has none, or when it is not known.
+    why_no_daily_bar : str, optional
+        The reason of the null then.
     settings : QualitySettings, optional
         Dates of the comparison, and tolerances of the daily bar.
     bounds : IngestSettings, optional
@@ -133,7 +126,7 @@ def quality_measures(
         _times(ticks, trading_date, phase1.data_quality.silent_minutes),
         _prices(prices),
         _history(phase1.basic_stats, trading_date, earlier, chosen),
-        _daily_bar(phase1.basic_stats, int(ticks["size"].sum(dtype=np.int64)), daily_bar, chosen),
+        _daily_bar(ticks, daily_bar, why_no_daily_bar, chosen),
         _score(phase1, wrong, len(ticks["price"])),
     )
     values: Values = {name: value for part, _ in parts for name, value in part.items()}
@@ -287,19 +280,27 @@ def _history(
 
 
 def _daily_bar(
-    stats: BasicStats, stored_volume: int, bar: SourceDailyBar | None, settings: QualitySettings
+    ticks: Arrays, bar: SourceDailyBar | None, why_none: str, settings: QualitySettings
 ) -> tuple[Values, Reasons]:
-    """What the source's bar says otherwise. Its prices are of the regular session, its volume of all."""
+    """What the source's bar says otherwise, of the prices and the volume it is made of.
+
+    These are not the prices of the regular session: a last-qualified print may be stamped just after the close, and
+    an extended-hours one reported within the session. On consolidated days of SPY that moves open or close by 1 to 3
+    cents.
+    """
     if bar is None:
-        return {"daily_bar_matches": None, "daily_bar_differences": []}, {"daily_bar_matches": NO_DAILY_BAR}
+        return {"daily_bar_matches": None, "daily_bar_differences": []}, {"daily_bar_matches": why_none}
+    prices = ticks["price"][ticks["basis"] == Basis.LAST_QUALIFIED]
+    found = (prices[0], prices.max(), prices.min(), prices[-1]) if len(prices) else (math.nan,) * 4
     differences = []
-    for name in ("open", "high", "low", "close"):
-        here, there = getattr(stats, f"price_{name}"), getattr(bar, name)
-        # The last bits of a difference of decimal prices are no difference.
-        if here is None or abs(here - there) > settings.daily_bar_price + 1e-9:
-            differences.append(f"{name}: {'unknown' if here is None else f'{here:g}'} here, {there:g} there")
-    if abs(stored_volume - bar.volume) > settings.daily_bar_volume * bar.volume:
-        differences.append(f"volume: {stored_volume} here, {bar.volume} there")
+    for name, here in zip(("open", "high", "low", "close"), found, strict=True):
+        there = getattr(bar, name)
+        # The last bits of a difference of decimal prices are no difference; one that is not a number is one.
+        if not abs(here - there) <= settings.daily_bar_price + 1e-9:
+            differences.append(f"{name}: {'unknown' if math.isnan(here) else f'{here:.10g}'} here, {there:.10g} there")
+    volume = int(ticks["size"].sum(dtype=np.int64))
+    if abs(volume - bar.volume) > settings.daily_bar_volume * bar.volume:
+        differences.append(f"volume: {volume} here, {bar.volume} there")
     return {"daily_bar_matches": not differences, "daily_bar_differences": differences}, {}
 
 

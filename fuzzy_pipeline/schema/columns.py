@@ -297,3 +297,10 @@ INGEST_ID = Column("ingest_id", TEXT, "The ingest that met the tick; its source 
 RULE = Column("rule", TEXT, "Name of the rule (quality.validation, quality.flags).")
 FLAG_COUNT = Column("count", I8, "Ticks the rule found.", low=1)
 FLAG_ROWS = Column("rows", ROW_LIST, "Arrival numbers of the first hundred of them.")
+SOURCE_DAILY_BAR = (
+    Column("open", F8, "First last-qualified price of the date, as the source has it.", USD),
+    Column("high", F8, "Highest, as the source has it.", USD),
+    Column("low", F8, "Lowest, as the source has it.", USD),
+    Column("close", F8, "Last, as the source has it.", USD),
+    Column("volume", I8, "Volume of all sessions, as the source has it.", SHARES),
+)

@@ -168,5 +168,12 @@ TICK_FLAGS = Table(
     "light",
 )
 
+SOURCE_DAILY_BARS = Table(
+    "source_daily_bars",
+    "The source's own daily bar beside the ticks it gave: what they are compared with, never used for prices.",
+    (c.LIGHT_SYMBOL, c.TRADING_DATE, c.INGEST_ID, *c.SOURCE_DAILY_BAR),
+    "light",
+)
+
 BAR_TABLES: Mapping[FamilyName, Table] = {family: bar_table(family) for family in FAMILY_NAMES}
 HEAVY_TABLES = (RAW_TICKS, ENRICHED_TICKS, *BAR_TABLES.values())

@@ -25,8 +25,10 @@ import pyarrow.parquet as pq
 from fuzzy_pipeline.errors import NoDataError, SourceFileError, UnknownSymbolError
 from fuzzy_pipeline.schema.arrays import Arrays
 from fuzzy_pipeline.schema.columns import Column
+from fuzzy_pipeline.schema.daily_bars import SourceDailyBar
 from fuzzy_pipeline.schema.tables import RAW_TICKS, arrow_type, check_arrays
 from fuzzy_pipeline.settings import SYMBOL_PATTERN, FilesSettings
+from fuzzy_pipeline.sources.daily_bar_file import DailyBarFile
 from fuzzy_pipeline.sources.protocol import DataKind, FetchedTicks
 from fuzzy_pipeline.sources.tick_sheet import TickSheet
 
@@ -133,6 +135,16 @@ class FilesSource:
             notes=notes,
         )
 
+    def daily_bar(self, symbol: str, trading_date: dt.date) -> SourceDailyBar | None:
+        """The bar in the file of daily bars beside the ticks, None without one (see ``daily_bar_file``).
+
+        Raises
+        ------
+        SourceFileError
+            The file or the row cannot be read.
+        """
+        return self._daily_bars.bar(symbol, trading_date)
+
     def check(self) -> str:
         """One line telling what the path holds.
 
@@ -160,7 +172,7 @@ class FilesSource:
     def _kind_of_folder(self) -> DataKind | None:
         """What the folder's ``_KIND`` file says; None without one."""
         self._require_root()
-        marker = (self._root if self._root.is_dir() else self._root.parent) / KIND_FILE
+        marker = self._folder / KIND_FILE
         try:
             word = marker.read_text(encoding="utf-8").strip()
         except FileNotFoundError:
@@ -168,6 +180,16 @@ class FilesSource:
         except (OSError, UnicodeDecodeError) as error:
             raise SourceFileError(f"{marker}: not readable: {error}") from error
         return _as_kind(word, marker)
+
+    @cached_property
+    def _daily_bars(self) -> DailyBarFile:
+        self._require_root()
+        return DailyBarFile(self._folder)
+
+    @property
+    def _folder(self) -> Path:
+        """Where the files about all ticks lie: the folder, or that of the one file."""
+        return self._root.parent if self._root.is_file() else self._root
 
     def _require_root(self) -> None:
         if not self._root.exists():

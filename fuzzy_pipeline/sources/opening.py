@@ -10,6 +10,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import replace
 
+from fuzzy_pipeline.schema.daily_bars import SourceDailyBar
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.simulator.market import SimulatedMarket
 from fuzzy_pipeline.sources.files import FilesSource
@@ -39,6 +40,10 @@ class SimulatedFeed:
     def fetch_ticks(self, symbol: str, trading_date: dt.date) -> FetchedTicks:
         """All ticks of a symbol and trading date; raises as ``IQFeedSource.fetch_ticks``."""
         return replace(self._feed.fetch_ticks(symbol, trading_date), source=self.name)
+
+    def daily_bar(self, symbol: str, trading_date: dt.date) -> SourceDailyBar | None:
+        """The bar the simulated market keeps of the date; raises as ``IQFeedSource.daily_bar``."""
+        return self._feed.daily_bar(symbol, trading_date)
 
     def check(self) -> str:
         """One line for ``fuzzy doctor``."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from fuzzy_pipeline.schema.arrays import Arrays
+from fuzzy_pipeline.schema.daily_bars import SourceDailyBar
 
 DataKind = Literal["real", "simulated"]
 
@@ -33,7 +34,7 @@ class FetchedTicks:
 
 
 class TickSource(Protocol):
-    """A place ticks come from. Opened once per process; ``fetch_ticks`` may be called many times."""
+    """A place ticks come from. Opened once per process; it may be asked many times."""
 
     @property
     def name(self) -> str:
@@ -54,6 +55,16 @@ class TickSource(Protocol):
             The source has nothing for that symbol and date.
         SourceError
             Any other failure; ``retryable`` tells whether trying again may help.
+        """
+        ...
+
+    def daily_bar(self, symbol: str, trading_date: dt.date) -> SourceDailyBar | None:
+        """The source's own bar of a symbol and trading date, None when it has none; never made from its ticks here.
+
+        Raises
+        ------
+        SourceError
+            It could not be fetched; says nothing about whether there is one.
         """
         ...
 

@@ -2,15 +2,18 @@
 
 Rows that a person released are stored with the others. When releases are all that changed since the last ingest, the
 source is not asked again: what it gave is put together from what is stored.
+
+The source's own daily bar is stored beside the ticks. It is evidence and nothing more: ticks are stored without it.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -18,9 +21,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fuzzy_pipeline import __version__
-from fuzzy_pipeline.errors import NoDataError
+from fuzzy_pipeline.errors import NoDataError, SourceError
+from fuzzy_pipeline.quality.measures import NO_DAILY_BAR
 from fuzzy_pipeline.quality.validation import ValidatedTicks, validate_ticks
 from fuzzy_pipeline.schema.arrays import Arrays, length
+from fuzzy_pipeline.schema.daily_bars import SourceDailyBar
 from fuzzy_pipeline.schema.quarantine import (
     DECISIONS_TABLE,
     QUARANTINE_RELEASED,
@@ -35,18 +40,21 @@ from fuzzy_pipeline.schema.tables import (
     QUARANTINE,
     RAW_TICKS,
     SCHEMA_VERSION,
+    SOURCE_DAILY_BARS,
     TICK_FLAGS,
     Table,
     arrow_schema,
 )
 from fuzzy_pipeline.settings import Settings
-from fuzzy_pipeline.sources.protocol import FetchedTicks
+from fuzzy_pipeline.sources.protocol import FetchedTicks, TickSource
 from fuzzy_pipeline.steps.step import StepResult, Work, hash_of_inputs, input_hash
 from fuzzy_pipeline.steps.workbench import Workbench
 from fuzzy_pipeline.stores.manifest import ManifestRow
 from fuzzy_pipeline.stores.store import Store
 from fuzzy_pipeline.stores.stored_content import hash_of_arrays
 from fuzzy_pipeline.trading_calendar import now_eastern
+
+log = logging.getLogger(__name__)
 
 METHOD_VERSION = 1
 FLAG_ROWS_KEPT = 100
@@ -58,6 +66,8 @@ UNUSED_RELEASES = "unused_releases"
 """Entry of a row's notes: how many releases found no row, or one that cannot be stored even so."""
 REPLAYED = "replayed"
 """Entry of a row's notes: the ingest whose rows were judged again without asking the source."""
+WHY_NO_DAILY_BAR = "daily_bar"
+"""Entry of a row's notes: why there is no daily bar of the source beside the ticks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +76,9 @@ class IngestStep:
 
     name: str = RAW_TICKS.name
     tables: tuple[str, ...] = (RAW_TICKS.name,)
-    light_tables: tuple[str, ...] = (QUARANTINE.name, OFFICIAL_PRINTS.name, TICK_FLAGS.name, QUARANTINE_RELEASED.name)
+    light_tables: tuple[str, ...] = (
+        QUARANTINE.name, OFFICIAL_PRINTS.name, TICK_FLAGS.name, QUARANTINE_RELEASED.name, SOURCE_DAILY_BARS.name,
+    )  # fmt: skip
     inputs: tuple[str, ...] = ()
     optional_inputs: tuple[str, ...] = (DECISIONS_TABLE,)
 
@@ -108,6 +120,9 @@ class IngestStep:
                 f"{symbol} {date}: none of the {checked.rows_in} rows of {fetched.source} ({fetched.detail}) is a"
                 f" trade: {checked.rows_official} official prints, {checked.rows_set_aside} set aside"
             )
+        bar, about_bar = (
+            (stored_daily_bar(store, before), {}) if before and stored else fetch_daily_bar(bench.source, symbol, date)
+        )
         ingest_id = uuid.uuid4().hex
         version = store.write(
             RAW_TICKS, symbol, date, checked.ticks,
@@ -138,9 +153,9 @@ class IngestStep:
             latency_s=fetched.latency_s,
             seconds=time.perf_counter() - started,
             committed_at=now_eastern(),
-            notes={**fetched.notes, **again, **_notes_on_releases(work, releases, checked)},
+            notes={**fetched.notes, **again, **about_bar, **_notes_on_releases(work, releases, checked)},
         )
-        return StepResult((row,), light_tables(checked, symbol, date, ingest_id), _shown(checked))
+        return StepResult((row,), light_tables(checked, bar, symbol, date, ingest_id), _shown(checked))
 
     def _only_releases_changed(self, settings: Settings, work: Work, before: ManifestRow) -> bool:
         """Whether the committed ticks differ from what is wanted by decisions on rows set aside, and nothing else."""
@@ -179,14 +194,14 @@ def stored_tape(store: Store, row: ManifestRow) -> FetchedTicks | None:
     """
     symbol, date = row.symbol, row.date
     apart: list[dict[str, Any]] = []
-    for table in (QUARANTINE.name, OFFICIAL_PRINTS.name, QUARANTINE_RELEASED.name):
+    for table in (SOURCE_DAILY_BARS.name, QUARANTINE.name, OFFICIAL_PRINTS.name, QUARANTINE_RELEASED.name):
         found = store.light.read(table, dates=[date], symbols=[symbol])
         rows = found.to_pylist() if found is not None else []
         if any(each["ingest_id"] != row.ingest_id for each in rows):
             return None
         if table == QUARANTINE_RELEASED.name:
             released = rows
-        else:
+        elif table != SOURCE_DAILY_BARS.name:
             apart += rows
     numbers = np.array([each["row"] for each in apart], np.int64)
     of_ticks = np.setdiff1d(np.arange(row.rows_in), numbers)
@@ -214,6 +229,30 @@ def stored_tape(store: Store, row: ManifestRow) -> FetchedTicks | None:
     )
 
 
+def fetch_daily_bar(source: TickSource, symbol: str, date: dt.date) -> tuple[SourceDailyBar | None, dict[str, str]]:
+    """The source's daily bar, or None and a note that says why; a failure to get it fails nothing."""
+    try:
+        bar = source.daily_bar(symbol, date)
+    except SourceError as error:
+        log.warning("%s %s: ticks are stored without the source's daily bar: %s", symbol, date, error)
+        return None, {WHY_NO_DAILY_BAR: f"could not be fetched: {error}"}
+    return bar, {} if bar else {WHY_NO_DAILY_BAR: NO_DAILY_BAR}
+
+
+def stored_daily_bar(store: Store, row: ManifestRow) -> SourceDailyBar | None:
+    """The source's daily bar that was stored with committed ticks, None when there was none."""
+    found = store.light.read(SOURCE_DAILY_BARS.name, dates=[row.date], symbols=[row.symbol])
+    return daily_bar_of(found, row)
+
+
+def daily_bar_of(rows: pa.Table | None, row: ManifestRow) -> SourceDailyBar | None:
+    """The bar among a symbol's rows of ``source_daily_bars`` that the ingest of committed ticks stored."""
+    for each in rows.to_pylist() if rows is not None else ():
+        if each["ingest_id"] == row.ingest_id:
+            return SourceDailyBar(**{column.name: each[column.name] for column in fields(SourceDailyBar)})
+    return None
+
+
 def _source_name(settings: Settings) -> str:
     """The source and what decides which ticks it gives."""
     if settings.source == "files":
@@ -221,7 +260,9 @@ def _source_name(settings: Settings) -> str:
     return f"simulator:{settings.simulator.model_dump_json()}" if settings.source == "simulator" else settings.source
 
 
-def light_tables(checked: ValidatedTicks, symbol: str, date: dt.date, ingest_id: str) -> dict[str, pa.Table]:
+def light_tables(
+    checked: ValidatedTicks, bar: SourceDailyBar | None, symbol: str, date: dt.date, ingest_id: str
+) -> dict[str, pa.Table]:
     """Rows for the light tables of ticks; empty ones too, to replace earlier rows."""
     origin = {"symbol": symbol, "trading_date": date, "ingest_id": ingest_id}
     flags = pa.Table.from_pylist(
@@ -237,6 +278,9 @@ def light_tables(checked: ValidatedTicks, symbol: str, date: dt.date, ingest_id:
         TICK_FLAGS.name: flags,
         QUARANTINE_RELEASED.name: _tick_rows(
             QUARANTINE_RELEASED, checked.released, checked.released_rows, origin, list(checked.released_rules)
+        ),
+        SOURCE_DAILY_BARS.name: pa.Table.from_pylist(
+            [{**origin, **asdict(bar)}] if bar else [], schema=arrow_schema(SOURCE_DAILY_BARS)
         ),
     }
 

@@ -11,18 +11,22 @@ import numpy as np
 from fuzzy_pipeline.day_metadata.earlier_days import LONGEST_WINDOW, EarlierDays
 from fuzzy_pipeline.quality.measures import QUALITY_TICK_COLUMNS, EarlierDates, IngestCounts, quality_measures
 from fuzzy_pipeline.quality.rules import measure_values
+from fuzzy_pipeline.schema.daily_bars import SourceDailyBar
 from fuzzy_pipeline.schema.day_metadata import PHASE1_TABLE, DayMetadataPhase1
 from fuzzy_pipeline.schema.quality import QUALITY_TABLE, QUALITY_VERSION
-from fuzzy_pipeline.schema.tables import ENRICHED_TICKS, QUARANTINE, RAW_TICKS, TICK_FLAGS
+from fuzzy_pipeline.schema.tables import ENRICHED_TICKS, QUARANTINE, RAW_TICKS, SOURCE_DAILY_BARS, TICK_FLAGS
 from fuzzy_pipeline.settings import Settings
+from fuzzy_pipeline.steps.ingest import WHY_NO_DAILY_BAR, daily_bar_of
 from fuzzy_pipeline.steps.records import earlier_days, record_result, stored_record
 from fuzzy_pipeline.steps.step import StepResult, Work
 from fuzzy_pipeline.steps.workbench import Workbench
 
+NEVER_ASKED = "the ingest did not ask the source for its daily bar: fetch the ticks again"
+
 
 @dataclass(frozen=True, slots=True)
 class QualityMeasuresStep:
-    """``quality_measures`` of one symbol and date: ticks, phase 1, what the ingest counted, earlier dates."""
+    """``quality_measures`` of one symbol and date: ticks, phase 1, what the ingest counted and met, earlier dates."""
 
     name: str = QUALITY_TABLE
     tables: tuple[str, ...] = (QUALITY_TABLE,)
@@ -44,6 +48,7 @@ class QualityMeasuresStep:
         symbol, date, settings = work.symbol, work.date, bench.settings
         version = work.inputs[ENRICHED_TICKS.name].version
         ticks = bench.store.read(ENRICHED_TICKS, symbol, date, columns=QUALITY_TICK_COLUMNS, version=version).arrays
+        daily_bar, why_none = _daily_bar(bench, work)
         record = quality_measures(
             ticks,
             symbol,
@@ -51,6 +56,8 @@ class QualityMeasuresStep:
             phase1=stored_record(bench, work, PHASE1_TABLE, DayMetadataPhase1),
             ingest=_ingest_counts(bench, work),
             earlier=_earlier_dates(earlier_days(bench, work), settings.quality.history_dates),
+            daily_bar=daily_bar,
+            why_no_daily_bar=why_none,
             settings=settings.quality,
             bounds=settings.ingest,
         )
@@ -67,6 +74,13 @@ def _ingest_counts(bench: Workbench, work: Work) -> IngestCounts:
         by_rule[rule] = by_rule.get(rule, 0) + 1
     flagged = dict(zip(flags["rule"].to_pylist(), flags["count"].to_pylist(), strict=True)) if flags is not None else {}
     return IngestCounts(raw.rows_in, raw.rows, raw.rows_official, by_rule, flagged)
+
+
+def _daily_bar(bench: Workbench, work: Work) -> tuple[SourceDailyBar | None, str]:
+    """The source's daily bar that the ingest stored; why there is none, when there is none."""
+    raw = work.inputs[RAW_TICKS.name]
+    rows = bench.light_rows(work.batch, SOURCE_DAILY_BARS.name, [work.date], None).get(work.symbol)
+    return daily_bar_of(rows, raw), raw.notes.get(WHY_NO_DAILY_BAR, NEVER_ASKED)
 
 
 def _earlier_dates(earlier: EarlierDays, most: int) -> EarlierDates:

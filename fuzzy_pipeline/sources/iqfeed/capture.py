@@ -12,6 +12,7 @@ import numpy as np
 
 from fuzzy_pipeline.errors import NoDataError, ProtocolError, SourceFileError, UnknownSymbolError
 from fuzzy_pipeline.schema.arrays import take
+from fuzzy_pipeline.schema.daily_bars import SourceDailyBar
 from fuzzy_pipeline.sources.iqfeed.tick_decoding import decode_ticks
 from fuzzy_pipeline.sources.protocol import FetchedTicks
 
@@ -63,6 +64,11 @@ class CapturedWireSource:
             kind=self.kind,
             detail=str(self._path),
         )
+
+    def daily_bar(self, symbol: str, trading_date: dt.date) -> SourceDailyBar | None:  # noqa: ARG002
+        """None: a capture of tick lines has no daily bars; ``UnknownSymbolError`` for another symbol."""
+        self._check_symbol(symbol)
+        return None
 
     def check(self) -> str:
         """One line telling what the capture holds."""

@@ -1,8 +1,8 @@
 """What the loopback server serves: replies made from any source of ticks.
 
-Belongs here: which days and rows a request means, and the bars a feed would make of the ticks. Nothing here
-knows sockets. Measured on captures: time bars are made of ticks with basis C or E, daily prices of basis C
-only, and the daily volume is the last total volume of the day.
+Belongs here: which days and rows a request means, and the time bars a feed would make of the ticks. Nothing here
+knows sockets. Measured on captures: time bars are made of ticks with basis C or E. Daily bars are the source's own:
+bars made here would agree with the ticks whatever is wrong with them.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from fuzzy_pipeline import trading_calendar
 from fuzzy_pipeline.errors import NoDataError
 from fuzzy_pipeline.schema.arrays import Arrays, take
+from fuzzy_pipeline.schema.daily_bars import SourceDailyBar
 from fuzzy_pipeline.sources.iqfeed.messages import data_lines
 from fuzzy_pipeline.sources.iqfeed.requests import (
     DailyBetween,
@@ -101,13 +102,15 @@ class ServedMarket:
         return data_lines(prefix, _limited(rows, request))
 
     def daily(self, request: DailyRequest, prefix: str) -> bytes:
-        """The lines of daily bars asked for."""
-        rows: list[tuple[str, ...]] = []
-        for day in self._days_newest_first(request):
-            rows = daily_rows(day.columns) + rows
-            if request.max_points is not None and len(rows) >= request.max_points:
+        """The lines of daily bars asked for; empty when the source has none."""
+        newest_first: list[tuple[str, ...]] = []
+        for date in reversed(self._dates(request.symbol, *self._date_range(request))):
+            bar = self._daily_bar(request.symbol, date)
+            if bar is not None:
+                newest_first.append(_daily_row(date, bar))
+            if len(newest_first) == request.max_points:
                 break
-        return data_lines(prefix, _limited(rows, request))
+        return data_lines(prefix, newest_first[::-1] if request.ascending else newest_first)
 
     def _days_newest_first(self, request: HistoryRequest) -> Iterator[ServedDay]:
         for date in reversed(self._dates(request.symbol, *self._date_range(request))):
@@ -154,6 +157,13 @@ class ServedMarket:
                 self._remember(key, day)
             return day
 
+    def _daily_bar(self, symbol: str, date: dt.date) -> SourceDailyBar | None:
+        with self._lock:
+            try:
+                return self.source.daily_bar(symbol, date)
+            except NoDataError:
+                return None
+
     def _remember(self, key: tuple[str, dt.date], day: ServedDay | None) -> None:
         self._cache[key] = day
         sizes = [len(held.encoded.body) for held in self._cache.values() if held is not None]
@@ -190,13 +200,9 @@ def interval_bars(columns: Arrays, seconds: int) -> dict[str, NDArray[Any]]:
     }
 
 
-def daily_rows(columns: Arrays) -> list[tuple[str, ...]]:
-    """One row of text fields when the day has a last-qualified tick, else none."""
-    prices = columns["last"][columns["last_type"] == b"C"]
-    if len(prices) == 0:
-        return []
-    values = (prices.max(), prices.min(), prices[0], prices[-1])
-    return [(str(columns["date"][0]), *map(price_text, values), str(columns["tot_vlm"][-1]), "0")]
+def _daily_row(date: dt.date, bar: SourceDailyBar) -> tuple[str, ...]:
+    prices = (price_text(price) for price in (bar.high, bar.low, bar.open, bar.close))
+    return (str(date), *prices, str(bar.volume), "0")
 
 
 def _interval_rows(bars: Arrays, label_offset: int) -> list[tuple[str, ...]]:

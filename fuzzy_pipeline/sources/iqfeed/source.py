@@ -6,9 +6,12 @@ import datetime as dt
 import time
 from collections.abc import Callable
 
+import numpy as np
+
 from fuzzy_pipeline import trading_calendar
-from fuzzy_pipeline.errors import HistoryLimitError, NoDataError
+from fuzzy_pipeline.errors import HistoryLimitError, NoDataError, SourceError
 from fuzzy_pipeline.schema.arrays import length
+from fuzzy_pipeline.schema.daily_bars import SourceDailyBar
 from fuzzy_pipeline.settings import HistorySettings
 from fuzzy_pipeline.sources.iqfeed.client import IQFeedClient
 from fuzzy_pipeline.sources.protocol import DataKind, FetchedTicks
@@ -89,6 +92,30 @@ class IQFeedSource:
             requests=self._client.requests_sent - sent,
             detail=self._client.where,
         )
+
+    def daily_bar(self, symbol: str, trading_date: dt.date) -> SourceDailyBar | None:
+        """The feed's own daily bar of a date; the limits of tick history are not those of daily bars.
+
+        Raises
+        ------
+        UnknownSymbolError, UnauthorizedError
+            The feed's answer.
+        SourceError
+            Any other failure; ``retryable`` ones were already tried ``tries`` times.
+        """
+        try:
+            # On the evening of its own date the bar may still count as unfinished; it is complete enough to compare,
+            # since the ticks were fetched a moment ago.
+            bars = self._client.daily_bars(symbol, first_date=trading_date, last_date=trading_date, partial=True)
+        except NoDataError:
+            return None
+        of_date = np.flatnonzero(bars["date"] == np.datetime64(trading_date, "D"))
+        if len(of_date) == 0:
+            return None
+        if len(of_date) > 1:
+            raise SourceError(f"{self._client.where}: {symbol} {trading_date}: {len(of_date)} daily bars of one date")
+        prices = {name: float(bars[name][of_date[0]]) for name in ("open", "high", "low", "close")}
+        return SourceDailyBar(**prices, volume=int(bars["period_volume"][of_date[0]]))
 
     def check(self) -> str:
         """One line telling that the port answers, in which protocol and with which kind of data."""

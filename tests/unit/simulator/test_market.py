@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from fuzzy_pipeline.errors import CalendarError, NoDataError, UnknownSymbolError
+from fuzzy_pipeline.schema.daily_bars import SourceDailyBar
 from fuzzy_pipeline.settings import SimulatorSettings
-from fuzzy_pipeline.simulator.market import SimulatedMarket
+from fuzzy_pipeline.simulator.market import SimulatedMarket, tape_bar
 from fuzzy_pipeline.sources.protocol import TickSource
 
 DATE = dt.date(2024, 5, 6)
@@ -99,3 +100,48 @@ def test_ticks_per_day_is_the_mean_and_symbols_differ_threefold() -> None:
     assert np.quantile(counts, 0.95) > 3 * np.quantile(counts, 0.05)
     benchmark = len(market.fetch_ticks("SPY", DATE).columns["time"])
     assert benchmark > 2 * np.median(counts)
+
+
+# -- daily bars --------------------------------------------------------------
+
+
+def test_the_daily_bar_is_what_reading_the_tape_trade_by_trade_gives(market: SimulatedMarket) -> None:
+    columns = market.fetch_ticks("KO", DATE).columns
+    opened = highest = lowest = last = None
+    volume = 0
+    for price, size, basis in zip(columns["last"], columns["last_sz"], columns["last_type"], strict=True):
+        volume += int(size)
+        if basis == b"C":
+            opened = price if opened is None else opened
+            highest = price if highest is None or price > highest else highest
+            lowest = price if lowest is None or price < lowest else lowest
+            last = price
+    bar = market.daily_bar("KO", DATE)
+    assert bar is not None
+    assert (bar.open, bar.high, bar.low, bar.close, bar.volume) == (opened, highest, lowest, last, volume)
+    assert volume == columns["tot_vlm"][-1]
+
+
+def test_a_daily_bar_may_be_asked_for_alone_and_is_the_same(market: SimulatedMarket) -> None:
+    alone = market.daily_bar("KO", DATE)
+    market.fetch_ticks("AAPL", DATE)
+    market.fetch_ticks("KO", DATE)
+    assert alone == market.daily_bar("KO", DATE) != market.daily_bar("AAPL", DATE)
+
+
+def test_symbols_and_dates_without_trades_have_no_daily_bar(market: SimulatedMarket) -> None:
+    assert market.daily_bar("NONESUCH", DATE) is None
+    with pytest.raises(UnknownSymbolError):
+        market.daily_bar("UNKNOWN", DATE)
+    with pytest.raises(CalendarError, match="2024-05-04"):
+        market.daily_bar("KO", SATURDAY)
+
+
+def test_prices_that_are_not_last_qualified_move_the_volume_only() -> None:
+    tape = {
+        "last": np.array([9.0, 10.0, 10.2, 11.0, 10.1]),
+        "last_sz": np.array([1, 20, 300, 4000, 50_000], dtype="uint64"),
+        "last_type": np.array([b"E", b"C", b"C", b"O", b"C"]),
+    }
+    assert tape_bar(tape) == SourceDailyBar(open=10.0, high=10.2, low=10.0, close=10.1, volume=54_321)
+    assert tape_bar({name: column[:1] for name, column in tape.items()}) is None

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from fuzzy_pipeline.errors import NoDataError, UnknownSymbolError
+from fuzzy_pipeline.schema.daily_bars import SourceDailyBar
 from fuzzy_pipeline.settings import IQFeedSettings
 from fuzzy_pipeline.sources.iqfeed.client import IQFeedClient
 from fuzzy_pipeline.sources.iqfeed.server import LoopbackServer
@@ -38,6 +39,12 @@ ROWS: dict[dt.date, list[Row]] = {
         ("16:00:00.500000", 11.50, 400, "C"),
     ],
 }
+
+BARS = {
+    MONDAY: SourceDailyBar(open=10.0, high=10.05, low=10.0, close=10.05, volume=750),
+    TUESDAY: SourceDailyBar(open=11.0, high=11.5, low=11.0, close=11.5, volume=500),
+}
+"""Prices of the rows with basis C, volume of all rows."""
 
 
 def ticks_of(date: dt.date, rows: list[Row]) -> dict[str, np.ndarray[Any, Any]]:
@@ -66,13 +73,14 @@ def ticks_of(date: dt.date, rows: list[Row]) -> dict[str, np.ndarray[Any, Any]]:
 
 
 class MemorySource:
-    """Serves ``ROWS`` as the symbol KO; counts its fetches."""
+    """Serves ``ROWS`` and ``BARS`` as the symbol KO; counts its fetches of ticks."""
 
     name = "memory"
 
     def __init__(self, kind: DataKind = "simulated") -> None:
         self.kind: DataKind = kind
         self.days = {date: ticks_of(date, rows) for date, rows in ROWS.items()}
+        self.bars = dict(BARS)
         self.fetched: list[tuple[str, dt.date]] = []
         self.error: Exception | None = None
 
@@ -90,6 +98,13 @@ class MemorySource:
         if trading_date not in self.days:
             raise NoDataError(f"nothing on {trading_date}")
         return FetchedTicks(symbol, trading_date, self.days[trading_date], self.name, self.kind)
+
+    def daily_bar(self, symbol: str, trading_date: dt.date) -> SourceDailyBar | None:
+        if self.error is not None:
+            raise self.error
+        if symbol != "KO":
+            raise UnknownSymbolError(f"no {symbol}")
+        return self.bars.get(trading_date)
 
     def check(self) -> str:
         return "memory"

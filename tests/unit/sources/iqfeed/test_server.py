@@ -17,9 +17,10 @@ import pytest
 
 from fuzzy_pipeline.errors import SourceFileError, SourceUnavailableError, UnauthorizedError
 from fuzzy_pipeline.sources.iqfeed.capture import CapturedWireSource
-from fuzzy_pipeline.sources.iqfeed.served import ServedMarket, daily_rows, interval_bars
+from fuzzy_pipeline.sources.iqfeed.served import ServedMarket, interval_bars
 from fuzzy_pipeline.sources.iqfeed.server import LoopbackServer
 from fuzzy_pipeline.sources.iqfeed.tick_decoding import RAW_DTYPES
+from tests.unit.sources.iqfeed.conftest import BARS
 
 EASTERN = ZoneInfo("America/New_York")
 NOW = dt.datetime(2024, 3, 5, 20, 0, tzinfo=EASTERN)
@@ -119,18 +120,31 @@ def test_volume_and_tick_bars_are_not_served(talk: Talk, kind: str) -> None:
     assert talk(f"HIX,KO,60,1,,R1,,{kind},", until=b"\r\n") == b"E,!SYNTAX_ERROR!,\r\n"
 
 
-def test_daily_bars_are_of_last_qualified_ticks_and_count_all_volume(talk: Talk) -> None:
+def test_daily_bars_are_the_sources_own_with_high_and_low_before_the_open(talk: Talk) -> None:
     reply = talk("HDT,KO,20240304,20240305,,1,R1,,", until=b"R1," + END)
     assert reply.decode().splitlines()[:2] == [
         "R1,2024-03-04,10.0500,10.0000,10.0000,10.0500,750,0,",
         "R1,2024-03-05,11.5000,11.0000,11.0000,11.5000,500,0,",
     ]
     assert clock_times(talk("HDX,KO,1", until=END)) == ["2024-03-05"]
+    assert clock_times(talk("HDX,KO", until=END)) == ["2024-03-05", "2024-03-04"]
 
 
-def test_a_day_without_last_qualified_ticks_has_no_daily_bar(source: Any) -> None:
-    ticks = {name: column[2:4] for name, column in source.days[MONDAY].items()}
-    assert daily_rows(ticks) == []
+def test_daily_bars_are_not_made_of_the_ticks_of_a_source_that_has_none(source: Any, talk: Talk) -> None:
+    source.bars.clear()
+    reply = talk("HDT,KO,20240304,20240305,,1,R1,,", until=b"R1," + END)
+    assert reply == b"R1,E,!NO_DATA!,,\r\nR1,!ENDMSG!,\r\n"
+    source.bars[TUESDAY] = BARS[TUESDAY]
+    assert clock_times(talk("HDT,KO,20240304,20240305,1,1", until=END)) == ["2024-03-05"]
+
+
+def test_a_source_that_cannot_tell_its_dates_is_asked_for_the_last_trading_dates(undated_source: Any) -> None:
+    with LoopbackServer(undated_source, now=lambda: NOW) as server, socket.create_connection(server.address) as raw:
+        raw.sendall(b"HDX,KO,,1\r\n")
+        got = b""
+        while not got.endswith(END):
+            got += raw.recv(65_536)
+    assert clock_times(got) == ["2024-03-04", "2024-03-05"]
 
 
 def test_a_day_without_qualified_ticks_has_no_interval_bars(source: Any, talk: Talk) -> None:

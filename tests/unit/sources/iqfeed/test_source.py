@@ -13,7 +13,17 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from fuzzy_pipeline.errors import HistoryLimitError, NoDataError, SourceFileError, UnknownSymbolError
+from fuzzy_pipeline.errors import (
+    HistoryLimitError,
+    NoDataError,
+    ProtocolError,
+    SourceError,
+    SourceFileError,
+    SourceUnavailableError,
+    UnauthorizedError,
+    UnknownSymbolError,
+)
+from fuzzy_pipeline.schema.daily_bars import SourceDailyBar
 from fuzzy_pipeline.settings import HistorySettings, IQFeedSettings
 from fuzzy_pipeline.sources.iqfeed.capture import CapturedWireSource
 from fuzzy_pipeline.sources.iqfeed.client import IQFeedClient
@@ -67,6 +77,70 @@ def test_no_data_and_unknown_symbols_are_told_apart(client: IQFeedClient) -> Non
         feed.fetch_ticks("KO", dt.date(2024, 3, 2))
     with pytest.raises(UnknownSymbolError, match="NOPE"):
         feed.fetch_ticks("NOPE", MONDAY)
+
+
+# -- daily bars --------------------------------------------------------------
+
+
+def test_the_daily_bar_of_a_date_arrives_as_the_source_has_it(client: IQFeedClient, server: LoopbackServer) -> None:
+    bar = IQFeedSource(client).daily_bar("KO", MONDAY)
+    assert bar == SourceDailyBar(open=10.0, high=10.05, low=10.0, close=10.05, volume=750)
+    command, *fields = server.received[-1].split(",")
+    assert (command, fields[:5], fields[7]) == ("HDT", ["KO", "20240304", "20240304", "", "1"], "1")
+
+
+def test_a_date_without_a_daily_bar_has_none(client: IQFeedClient, source: Any) -> None:
+    assert IQFeedSource(client).daily_bar("KO", dt.date(2024, 3, 2)) is None
+    del source.bars[MONDAY]  # there are ticks, and none of them is made into a bar
+    assert IQFeedSource(client).daily_bar("KO", MONDAY) is None
+
+
+def test_a_daily_bar_that_cannot_be_fetched_is_an_error_and_not_none(
+    client: IQFeedClient, server: LoopbackServer, source: Any
+) -> None:
+    feed = IQFeedSource(client)
+    with pytest.raises(UnknownSymbolError, match="NOPE"):
+        feed.daily_bar("NOPE", MONDAY)
+    server.faults.unauthorized = True
+    with pytest.raises(UnauthorizedError):
+        feed.daily_bar("KO", MONDAY)
+    server.faults.unauthorized = False
+    source.error = SourceFileError("the disk is gone")
+    with pytest.raises(SourceUnavailableError):
+        feed.daily_bar("KO", MONDAY)
+
+
+def test_the_limits_of_tick_history_do_not_hold_for_daily_bars(client: IQFeedClient) -> None:
+    feed = IQFeedSource(client, history=HistorySettings(), now=lambda: OPEN)
+    assert feed.daily_bar("KO", dt.date(2013, 10, 7)) is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (["2024-03-04,1.4700,1.3100,1.4600,1.3600,123456,0,"], SourceDailyBar(1.46, 1.47, 1.31, 1.36, 123_456)),
+        (["2024-03-01,1.4700,1.3100,1.4600,1.3600,123456,0,"], None),
+        (["2024-03-04,1.4700,1.3100,1.4600,1.3600,123456,0,"] * 2, SourceError),
+        (["2024-03-04,1.4700,1.3100,1.4600,123456,0,"], ProtocolError),
+    ],
+)
+def test_a_daily_line_is_read_by_its_fields_and_another_date_is_not_taken_for_it(
+    scripted: Any, lines: list[str], expected: Any
+) -> None:
+    hello, unknown = b"S,CURRENT PROTOCOL,6.1\r\n", b"E,!SYNTAX_ERROR!,\r\n"
+    reply = "".join(f"F0000000001,{line}\r\n" for line in [*lines, "!ENDMSG!,"]).encode()
+    with scripted([hello, None, unknown, reply]) as peer:
+        settings = IQFeedSettings(port=peer.address[1], timeout_s=2.0, tries=1, protocol="6.1")
+        feed = IQFeedSource(IQFeedClient(settings))
+        if isinstance(expected, type):
+            with pytest.raises(expected):
+                feed.daily_bar("KO", MONDAY)
+        else:
+            assert feed.daily_bar("KO", MONDAY) == expected
+        feed.close()
+
+
+# -- the feed and its limits -------------------------------------------------
 
 
 def test_check_tells_address_protocol_and_kind(client: IQFeedClient) -> None:
@@ -143,6 +217,7 @@ def test_a_capture_knows_its_symbol_and_dates(tmp_path: Path) -> None:
     assert "1 captured ticks of NEPT" in capture.check()
     with pytest.raises(NoDataError, match="2021-03-02"):
         capture.fetch_ticks("NEPT", dt.date(2021, 3, 2))
+    assert capture.daily_bar("NEPT", dt.date(2021, 3, 1)) is None
     with pytest.raises(UnknownSymbolError, match="KO"):
         capture.fetch_ticks("KO", dt.date(2021, 3, 1))
     capture.close()
