@@ -22,7 +22,7 @@ from fuzzy_pipeline.schedules.catch_up import catch_up_plan_asset, catch_up_sens
 from fuzzy_pipeline.schedules.report_sensor import report_sensor
 from fuzzy_pipeline.schedules.store_care import store_care_job, store_care_schedule
 from fuzzy_pipeline.settings import load_settings
-from fuzzy_pipeline.steps.pipeline import pipeline_tables, table_groups
+from fuzzy_pipeline.steps.pipeline import last_tables, table_groups
 
 # Partitioned checks are in preview in 1.13, and naming a job's partitions is deprecated though a schedule needs it
 # (docs/adr/0006-trading-date-partitions.md); the version is pinned.
@@ -42,7 +42,7 @@ def build_definitions(resources: Mapping[str, Any] | None = None) -> dg.Definiti
         assets=[
             *market_data_assets(partitions, chosen),
             ranking_assets(partitions, chosen),
-            date_report_asset(partitions, pipeline_tables(chosen)),
+            date_report_asset(partitions, last_tables(chosen)),
             catch_up_plan_asset(),
         ],
         asset_checks=[*quality_checks(table_groups(chosen), partitions, chosen), pairs_check(partitions)],

@@ -26,7 +26,7 @@ It is written whatever happened to the symbols; then, when one of them failed, t
 
 
 def date_report_asset(partitions: dg.TimeWindowPartitionsDefinition, tables: Sequence[str]) -> dg.AssetsDefinition:
-    """``date_report``, after all tables of the date."""
+    """``date_report``, after the tables named: those that nothing else of the date waits for."""
 
     @dg.asset(
         name=REPORT_ASSET,

@@ -46,6 +46,12 @@ def pipeline_tables(settings: Settings) -> tuple[str, ...]:
     return tuple(table for tables in table_groups(settings).values() for table in tables)
 
 
+def last_tables(settings: Settings) -> tuple[str, ...]:
+    """Tables that no other table of the same date is made of: when these are done, all are."""
+    used = {table for step in pipeline_steps(settings) for table in step.inputs} | set(ranking_inputs(settings))
+    return tuple(table for table in pipeline_tables(settings) if table not in used)
+
+
 def stale_results(
     store: Store, settings: Settings, dates: Sequence[dt.date], symbols: Sequence[str] | None = None
 ) -> set[Key]:
