@@ -107,8 +107,9 @@ class Settings(BaseSettings):
     """Everything a user may choose."""
 
     model_config = SettingsConfigDict(
-        env_prefix="FUZZY_", env_file=".env", env_nested_delimiter="__", extra="forbid", frozen=True
-    )
+        env_prefix="FUZZY_", env_file=".env", env_nested_delimiter="__", extra="forbid", frozen=True,
+        hide_input_in_errors=True,
+    )  # fmt: skip
 
     home: Path = Path(".fuzzy")
     source: SourceName = "simulator"

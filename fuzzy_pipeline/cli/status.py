@@ -40,10 +40,12 @@ def status(from_: OptionalFrom = None, to: OptionalTo = None, symbols: Symbols =
 
     fuzzy status --from 2025-11-03 --to 2025-11-28 --symbols AAPL,SPY
     """
+    from fuzzy_pipeline.operations.objectives import objective_lines, objective_state
     from fuzzy_pipeline.query.coverage import DayCoverage, dates_with_data, day_coverage
     from fuzzy_pipeline.query.opening import reading
     from fuzzy_pipeline.settings import load_settings
     from fuzzy_pipeline.steps.pipeline import pipeline_tables
+    from fuzzy_pipeline.trading_calendar import now_eastern
 
     settings, chosen = load_settings(), chosen_symbols(symbols)
     with reading(settings, None) as store:
@@ -52,6 +54,7 @@ def status(from_: OptionalFrom = None, to: OptionalTo = None, symbols: Symbols =
         dates = _dates(held, from_, to)
         days = day_coverage(store, dates, chosen or None, tables, settings)
         _print_store(store, held)
+        lines = objective_lines(objective_state(store, settings, settings.objectives, now_eastern())) if held else []
     _print_market()
     for symbol in () if chosen else settings.symbols:
         for date in dates:
@@ -62,6 +65,8 @@ def status(from_: OptionalFrom = None, to: OptionalTo = None, symbols: Symbols =
         print_failures(ordered)
     else:
         out().print("nothing is stored yet; start with: fuzzy run")
+    for line in lines:
+        out().print(line, highlight=False, soft_wrap=True)
     _print_running(settings)
 
 

@@ -22,6 +22,7 @@ from fuzzy_pipeline.query.opening import reading
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.steps.pipeline import pipeline_tables
 from fuzzy_pipeline.stores.store import Store
+from fuzzy_pipeline.trading_calendar import EASTERN
 
 AlertKind = Literal["run_failed", "deadline_missed", "objective_missed", "recovered"]
 
@@ -82,7 +83,7 @@ class Alert(BaseModel):
         told = [
             *_by_error(self.failures),
             *self.reasons[:REASONS_TOLD],
-            _listed("without result", self.assets),
+            f"without result: {_some(self.assets, ASSETS_NAMED)}" if self.assets else "",
             *_by_check(self.checks),
             f"try: {self.command}" if self.command else "",
             f"run: {self.link or self.run_id}" if self.run_id else "",
@@ -206,14 +207,14 @@ def recovery_of(alerts: Sequence[Alert], now: dt.datetime) -> Alert:
     """What is told once that which alerts of one date, or of one objective, were about is mended."""
     first = alerts[0]
     names = sorted({one.symbol for alert in alerts for one in alert.failures})
-    earlier = [f"told {alert.raised_at:%Y-%m-%d %H:%M %Z}: {alert.headline}" for alert in alerts]
+    earlier = [f"told {alert.raised_at.astimezone(EASTERN):%Y-%m-%d %H:%M} ET: {alert.headline}" for alert in alerts]
     return Alert(
         kind="recovered",
         raised_at=now,
         date=first.date,
         objective=first.objective,
         headline=f"{first.date} is mended" if first.date else f"objective {first.objective} is met again",
-        reasons=(*([_listed("stored now", names)] if names else ()), *earlier),
+        reasons=(*([f"stored now: {_some(names)}"] if names else ()), *earlier),
         home=first.home,
     )
 
@@ -256,10 +257,6 @@ def _by_check(checks: Iterable[str]) -> list[str]:
         asset, _, check = one.partition(": ")
         groups.setdefault(check, []).append(asset)
     return [f"failed check {check}: {_some(assets, ASSETS_NAMED)}" for check, assets in groups.items()]
-
-
-def _listed(what: str, names: Sequence[str]) -> str:
-    return f"{what}: {_some(names)}" if names else ""
 
 
 def _some(names: Sequence[str], shown: int = SYMBOLS_NAMED) -> str:

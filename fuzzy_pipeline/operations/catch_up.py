@@ -93,6 +93,7 @@ def plan_catch_up(
     dates: Sequence[dt.date],
     failed_tries: Mapping[dt.date, int] | None = None,
     busy: Collection[dt.date] = (),
+    broken_off: Collection[dt.date] = (),
     workers: int = 1,
 ) -> CatchUpPlan:
     """What is to be caught up among trading dates that have a partition.
@@ -112,6 +113,8 @@ def plan_catch_up(
         Catch-up runs of a date that failed since it last succeeded.
     busy : collection of date, optional
         Dates that are worked on now: not planned.
+    broken_off : collection of date, optional
+        Dates whose last run was killed: their rules may not have been judged though all tables are stored.
     workers : int
         Symbols worked on at a time, for the estimate.
     """
@@ -124,7 +127,7 @@ def plan_catch_up(
     if not wanted:
         return CatchUpPlan()
     days = day_coverage(store, wanted, settings.symbols, tables, settings)
-    needs = _needs(store, settings, days, tables)
+    needs = _needs(store, settings, days, tables, broken_off)
     rates = _seconds_per_symbol_day(store, settings, stored[-RATE_DATES:])
     due: list[Due] = []
     given_up: list[Due] = []
@@ -136,7 +139,11 @@ def plan_catch_up(
 
 
 def _needs(
-    store: Store, settings: Settings, days: Mapping[tuple[str, dt.date], DayCoverage], tables: Sequence[str]
+    store: Store,
+    settings: Settings,
+    days: Mapping[tuple[str, dt.date], DayCoverage],
+    tables: Sequence[str],
+    broken_off: Collection[dt.date],
 ) -> dict[dt.date, _DateNeeds]:
     found: dict[dt.date, _DateNeeds] = {}
     gaps = _symbol_days_with_gaps(store, sorted({date for _, date in days})) if settings.catch_up.repair_gaps else set()
@@ -145,7 +152,7 @@ def _needs(
         cause: Cause | None = None
         if state in ("missing", "partial"):
             cause = "missing"
-        elif state == "failed":
+        elif state == "failed" or (state == "complete" and date in broken_off):
             cause = "failed"
         elif (symbol, date) in gaps:
             cause = "gaps"
@@ -174,11 +181,11 @@ def _seconds_per_symbol_day(store: Store, settings: Settings, dates: Sequence[dt
     """Measured seconds of a whole symbol-day by symbol: the median over the dates; ``""`` is that of all symbols."""
     totals: dict[tuple[str, dt.date], float] = {}
     for table in pipeline_tables(settings):
-        for row in store.manifest.rows(table, dates):
-            totals[row.symbol, row.date] = totals.get((row.symbol, row.date), 0.0) + row.seconds + row.latency_s
+        for key, seconds in store.manifest.seconds(table, dates).items():
+            totals[key] = totals.get(key, 0.0) + seconds
     by_symbol: dict[str, list[float]] = {}
-    for (symbol, _), seconds in totals.items():
-        by_symbol.setdefault(symbol, []).append(seconds)
+    for (symbol, _), total in totals.items():
+        by_symbol.setdefault(symbol, []).append(total)
     rates = {symbol: statistics.median(seconds) for symbol, seconds in by_symbol.items()}
     return rates | ({"": statistics.median(totals.values())} if totals else {})
 

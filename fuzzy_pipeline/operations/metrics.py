@@ -24,6 +24,7 @@ from fuzzy_pipeline import __version__
 from fuzzy_pipeline.alert_settings import AlertSettings, ObjectiveSettings
 from fuzzy_pipeline.errors import FuzzyError, NotStoredError, SettingsError
 from fuzzy_pipeline.operations.alert_desk import AlertDesk
+from fuzzy_pipeline.operations.date_outcomes import date_outcomes
 from fuzzy_pipeline.operations.objectives import Attainment, ObjectiveState, objective_state
 from fuzzy_pipeline.query.opening import reading
 from fuzzy_pipeline.schema.quality import QUALITY_TABLE, DateVerdict
@@ -91,10 +92,9 @@ def _of_last_date(store: Store, settings: Settings, date: dt.date | None, state:
         return
     yield _gauge("fuzzy_last_date_timestamp_seconds", "Midnight (Eastern) of the newest date with data.",
                  (), [((), _midnight(date))])  # fmt: skip
-    outcome = state.outcome(date)
-    if outcome is not None:
-        yield _gauge("fuzzy_last_date_verdict", "1 for the verdict of the newest date with data, 0 for the others.",
-                     ("verdict",), [((name,), float(name == outcome.verdict)) for name in VERDICTS])  # fmt: skip
+    outcome = state.outcome(date) or date_outcomes(store, settings, [date], is_due=lambda _: True)[0]
+    yield _gauge("fuzzy_last_date_verdict", "1 for the verdict of the newest date with data, 0 for the others.",
+                 ("verdict",), [((name,), float(name == outcome.verdict)) for name in VERDICTS])  # fmt: skip
     yield from _of_tables(store, settings, date)
     yield from _of_quality(store, settings, date)
 
@@ -202,9 +202,12 @@ def _of_open_dates(state: ObjectiveState) -> Families:
 
 
 def _of_sizes(store: Store, settings: Settings, tables: Sequence[str]) -> Families:
-    known = [(one.tier, one.table, one.disk) for one in sizes(store, settings.heavy_uri) if one.disk is not None]
-    yield _gauge("fuzzy_store_size_bytes", "Room a table takes on the disk.",
-                 ("tier", "table"), [((tier, table), size) for tier, table, size in known])  # fmt: skip
+    room: Counter[tuple[str, str]] = Counter()
+    for one in sizes(store, settings.heavy_uri):
+        if one.disk is not None:
+            room[one.tier, one.table.partition("/")[0]] += one.disk
+    yield _gauge("fuzzy_store_size_bytes", "Room on the disk by table; manifest and failures count as one each.",
+                 ("tier", "table"), room.items())  # fmt: skip
     yield _gauge("fuzzy_store_dates", "Dates of which some symbol is stored.",
                  ("table",), [((table,), len(store.manifest.dates(table))) for table in tables])  # fmt: skip
 

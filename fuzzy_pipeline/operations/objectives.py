@@ -122,9 +122,10 @@ class ObjectiveState:
     """Objectives and freshness at an instant.
 
     ``outcomes`` are of the dates looked at, oldest first. ``last_due`` is the last date whose deadline has passed,
-    ``last_partition`` the last one that has a partition, ``newest_complete`` the newest complete one of those looked
-    at (None: none is). ``overdue_s`` is the time since the deadline of ``last_due`` while that is not complete, and 0
-    when it is [s]. Before the store's first date nothing is due: then they are None.
+    ``last_partition`` the last one that has a partition, ``newest_complete`` the newest complete one of the window or,
+    without any, of as many stored before it (None: none is). ``overdue_s`` is the time since the deadline of
+    ``last_due`` while that is not complete, and 0 when it is [s]. Before the store's first date nothing is due: then
+    they are None.
     """
 
     at: dt.datetime
@@ -197,7 +198,10 @@ def objective_state(store: Store, settings: Settings, chosen: ObjectiveSettings,
         store, settings, dates, first_complete=first, is_due=lambda date: now >= deadline_of(date, chosen)
     )
     stamp = read_stamp(store.root)
-    complete = [one.date for one in outcomes if one.verdict == "complete"]
+    complete = _newest_complete(outcomes)
+    if complete is None:  # nothing of the window: then of the dates stored before it
+        earlier = [date for date in known if date not in dates][-chosen.window_dates :]
+        complete = _newest_complete(date_outcomes(store, settings, earlier, is_due=lambda _: True))
     last_due = next((one for one in reversed(outcomes) if one.date in due), None)
     return ObjectiveState(
         at=now,
@@ -205,9 +209,13 @@ def objective_state(store: Store, settings: Settings, chosen: ObjectiveSettings,
         outcomes=tuple(outcomes),
         last_due=last_due.date if last_due is not None else None,
         last_partition=begun[-1] if dates else None,
-        newest_complete=complete[-1] if complete else None,
+        newest_complete=complete,
         overdue_s=_overdue(last_due, chosen, now) if last_due is not None else None,
     )
+
+
+def _newest_complete(outcomes: Sequence[DateOutcome]) -> dt.date | None:
+    return max((one.date for one in outcomes if one.verdict == "complete"), default=None)
 
 
 def _overdue(outcome: DateOutcome, chosen: ObjectiveSettings, now: dt.datetime) -> float:

@@ -69,6 +69,7 @@ def day_coverage(
     Failures are in the order of ``tables``; one older than the commit of the same table is mended and left out. What
     is out of date is known with ``settings`` only.
     """
+    store = store.looked_at_once()
     committed = [row for table in tables for row in store.manifest.rows(table, dates, symbols)]
     failed = [row for table in tables for row in store.manifest.failures(table, dates, symbols)]
     known: Iterable[str] = symbols if symbols is not None else sorted({row.symbol for row in (*committed, *failed)})

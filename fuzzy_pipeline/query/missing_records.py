@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 
 from fuzzy_pipeline.engine import InlineEngine
+from fuzzy_pipeline.errors import StoreError
 from fuzzy_pipeline.schema.baselines import BASELINES_TABLE
 from fuzzy_pipeline.schema.day_metadata import PHASE1_TABLE
 from fuzzy_pipeline.schema.day_metadata_phase2 import PHASE2_TABLE
@@ -45,7 +46,12 @@ def compute_missing(
     for date in sorted({date for _, date in missing}):
         wanted = sorted(symbol for symbol, day in missing if day == date)
         for step in STEPS[table]:
-            report = run_date(step, date, wanted, chosen, InlineEngine())
+            try:
+                report = run_date(step, date, wanted, chosen, InlineEngine())
+            except StoreError as error:  # a full disk, say: what is stored can be read all the same
+                text = f"{step.name} {date} was not computed: {error}"
+                warnings.warn(text, RecordsNotComputedWarning, stacklevel=3)
+                break
             for symbol, failure in report.failed.items():
                 text = f"{step.name} {symbol} {date} was not computed: {failure.reason}"
                 warnings.warn(text, RecordsNotComputedWarning, stacklevel=3)

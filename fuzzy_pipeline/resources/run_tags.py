@@ -55,10 +55,12 @@ def is_refetch(tags: Mapping[str, str]) -> bool:
 def settings_fingerprint(settings: Settings) -> str:
     """A hash of all settings: equal where two processes do the same work in the same store; tells no value.
 
+    Whom to tell of failures changes no work, so alerts and objectives are left out.
+
     Paths count as absolute ones. The folder of tick files counts only where files are the source: its default is
     relative, and two processes may well run in different folders.
     """
-    values = settings.model_dump(mode="json")
+    values = settings.model_dump(mode="json", exclude={"alerts", "objectives"})
     values["store"] |= {"heavy_uri": settings.heavy_uri, "light_path": str(settings.light_path.absolute())}
     values["files"] = str(settings.files.path.absolute()) if settings.source == "files" else ""
     text = json.dumps(values, sort_keys=True)

@@ -27,6 +27,7 @@ WILL_RETRY_TAG = "dagster/will_retry"
 FAILED_RUN_INTERVAL_S = 30
 TIMER_INTERVAL_S = 300
 _ERROR_LINES = 3
+_OWN_ERRORS = "fuzzy_pipeline.errors."
 
 Sections = Callable[[Settings], tuple[AlertSettings, ObjectiveSettings]]
 
@@ -184,5 +185,5 @@ def error_text(error: SerializableErrorInfo) -> str:
     """The first lines of the error that a step ended with; Dagster's own wrapping is left out."""
     while error.cause is not None and error.message.startswith("dagster."):
         error = error.cause
-    lines: Sequence[str] = error.message.strip().splitlines()
+    lines: Sequence[str] = error.message.removeprefix(_OWN_ERRORS).strip().splitlines()
     return " ".join(lines[:_ERROR_LINES])

@@ -13,6 +13,7 @@ import dagster as dg
 
 from fuzzy_pipeline.engine import workers_for
 from fuzzy_pipeline.operations.catch_up import CatchUpPlan, Due, catch_up_dates, plan_catch_up
+from fuzzy_pipeline.resources.run_locks import end_dead_runs
 from fuzzy_pipeline.resources.run_tags import CATCH_UP_TAG, run_tags
 from fuzzy_pipeline.schedules.run_states import ACTIVE, ENDED_BADLY
 from fuzzy_pipeline.settings import Settings, load_settings
@@ -38,6 +39,7 @@ def current_plan(
 ) -> CatchUpPlan:
     """The plan for dates up to ``last``, the last with a partition, with what the instance knows of tries and runs."""
     dates = catch_up_dates(settings, last, lookback_days)
+    end_dead_runs(instance, settings.home)  # else their dates would count as worked on
     bench = Workbench(settings)
     try:
         return plan_catch_up(
@@ -46,6 +48,7 @@ def current_plan(
             dates,
             failed_tries={date: failed_tries(instance, date) for date in dates},
             busy=busy_dates(instance),
+            broken_off={date for date in dates if is_broken_off(instance, date)},
             workers=workers_for(len(settings.symbols), settings.engine),
         )
     finally:
@@ -53,15 +56,22 @@ def current_plan(
 
 
 def failed_tries(instance: dg.DagsterInstance, date: dt.date) -> int:
-    """Catch-up runs of a date that failed, since one last succeeded."""
-    tags = {PARTITION_TAG: date.isoformat(), CATCH_UP_TAG: "true"}
-    runs = instance.get_runs(dg.RunsFilter(tags=tags), limit=20)
+    """Catch-up runs of a date that failed, since a run of it last succeeded, whoever asked for that one."""
+    runs = instance.get_runs(dg.RunsFilter(tags={PARTITION_TAG: date.isoformat()}), limit=20)
     count = 0
     for run in runs:  # newest first
         if run.status == dg.DagsterRunStatus.SUCCESS:
             break
-        count += run.status in ENDED_BADLY
+        count += CATCH_UP_TAG in run.tags and run.status in ENDED_BADLY
     return count
+
+
+def is_broken_off(instance: dg.DagsterInstance, date: dt.date) -> bool:
+    """Whether the last run of a date ended badly though no step failed: its process was killed."""
+    runs = instance.get_runs(dg.RunsFilter(tags={PARTITION_TAG: date.isoformat()}), limit=1)
+    if not runs or runs[0].status not in ENDED_BADLY:
+        return False
+    return not instance.all_logs(runs[0].run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
 
 
 def busy_dates(instance: dg.DagsterInstance) -> set[dt.date]:

@@ -8,6 +8,7 @@ reach runs through the environment: what is handed in must be what ``load_settin
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import os
 import shutil
 import signal
@@ -15,6 +16,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -26,8 +28,9 @@ from dagster_shared.error import SerializableErrorInfo
 
 from fuzzy_pipeline.assets.date_report import written
 from fuzzy_pipeline.assets.partitions import last_partition_date
-from fuzzy_pipeline.errors import EngineError, SettingsError
+from fuzzy_pipeline.errors import EngineError, SettingsError, StoreError
 from fuzzy_pipeline.operations.catch_up import CatchUpPlan, Due
+from fuzzy_pipeline.resources.run_locks import held_run
 from fuzzy_pipeline.resources.run_tags import CATCH_UP_TAG, REFETCH_TAG, run_tags
 from fuzzy_pipeline.schedules.after_close import NIGHTLY
 from fuzzy_pipeline.schedules.catch_up import current_plan, next_requests
@@ -35,6 +38,8 @@ from fuzzy_pipeline.schedules.job_backfill import HAS_ENDED, nightly_backfill
 from fuzzy_pipeline.schedules.run_states import ACTIVE, ENDED_BADLY
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.steps.workbench import workbench
+
+log = logging.getLogger(__name__)
 
 MODULE = "fuzzy_pipeline.definitions"
 BACKFILL_POLL_S = 1.0
@@ -120,11 +125,12 @@ def run_now(
     defs = _definitions()
     job = defs.resolve_job_def(NIGHTLY)
     selection = _selection(defs, assets)
-    started = time.perf_counter()
-    with dg.DagsterInstance.get() as instance:
+    started, run_id = time.perf_counter(), str(uuid.uuid4())
+    with dg.DagsterInstance.get() as instance, held_run(settings.home, run_id):
         _check_partitions(defs, [date])
         result = job.execute_in_process(
             instance=instance,
+            run_id=run_id,
             partition_key=date.isoformat(),
             tags={**run_tags(settings, symbols, force), **(more_tags or {})},
             asset_selection=selection,
@@ -143,9 +149,12 @@ def run_now(
 
 def _report_of_failed_run(settings: Settings, date: dt.date) -> None:
     """The date's report, should the run have broken off before it; without a store there is nothing to report."""
-    store = workbench(settings).store_if_any()
-    if store is not None:
-        written(store, settings, date)
+    try:
+        store = workbench(settings).store_if_any()
+        if store is not None:
+            written(store, settings, date)
+    except (StoreError, OSError) as error:
+        log.warning("the report of %s could not be written: %s", date, error)
 
 
 def _said(error: SerializableErrorInfo) -> str:

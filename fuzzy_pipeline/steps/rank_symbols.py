@@ -65,17 +65,25 @@ class RankingInputs:
         self.date, self.symbols = date, tuple(sorted(settings.symbols))
         self.rows: dict[str, dict[str, ManifestRow]] = {}
         self.failed: dict[str, ItemFailure] = {}
+        self.retired: set[str] = set()
         for table in ranking_inputs(settings):
             failures = {row.symbol: row for row in store.manifest.failures(table, [date], self.symbols)}
-            rows = store.manifest.rows(table, [date], self.symbols)
+            rows: list[ManifestRow] = store.manifest.rows(table, [date], self.symbols)
+            held = {row.symbol for row in rows}
+            # Retired data cannot be read any more, but what was made from them can still be seen to be current.
+            gone = [row for row in store.retired.rows(table, [date], self.symbols) if row.symbol not in held]
+            self.retired |= {table} if gone else set()
+            rows += gone
             self.rows[table] = {row.symbol: row for row in rows if row.symbol not in failures}
             for symbol, failure in failures.items():
                 reason = f"{symbol} {date}: no {table}, they failed: {failure.reason}"
                 self.failed.setdefault(symbol, ItemFailure(NotStoredError.__name__, reason, reason))
         self.dates = dates_before(date, EARLIER_DATES)
-        self.earlier: dict[str, tuple[CommittedKey, ...]] = (
-            store.manifest.keys(PHASE1_TABLE, self.dates, self.symbols) if self.dates else {}
-        )
+        keys = store.manifest.keys(PHASE1_TABLE, self.dates, self.symbols) if self.dates else {}
+        lost = {(row.symbol, row.date) for row in store.manifest.failures(PHASE1_TABLE, self.dates, self.symbols)}
+        self.earlier: dict[str, tuple[CommittedKey, ...]] = {
+            symbol: tuple(key for key in found if (symbol, key.date) not in lost) for symbol, found in keys.items()
+        }
         self.hash = self._hash(settings)
 
     @property
@@ -113,7 +121,7 @@ def rank_date(date: dt.date, settings: Settings, *, force: bool = False) -> Date
     CalendarError
         Not a trading date.
     NotStoredError
-        There is no store, or no symbol has a day record.
+        There is no store, no symbol has a day record, or what is compared was retired.
     """
     trading_calendar.session(date)
     started = time.perf_counter()
@@ -128,6 +136,11 @@ def rank_date(date: dt.date, settings: Settings, *, force: bool = False) -> Date
         )
     if not force and not any(_stale(store, inputs, table) for table in RANKING_TABLES):
         report.skipped = [row for table in RANKING_TABLES for row in store.manifest.rows(table, [date])]
+    elif inputs.retired:
+        raise NotStoredError(
+            f"{RANKINGS_TABLE} {date}: {', '.join(sorted(inputs.retired))} were retired, so that nothing can be ranked "
+            f"anew; to fetch everything again: fuzzy run {date} --force"
+        )
     else:
         tables = ranked(store, settings, inputs)
         _commit(store, inputs, tables, report, time.perf_counter() - started)

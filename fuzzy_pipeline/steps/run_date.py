@@ -18,6 +18,7 @@ from fuzzy_pipeline.engine import Engine, ItemFailure, Outcome
 from fuzzy_pipeline.errors import NotStoredError, SymbolDaysFailed
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.steps.inputs import StepInputs
+from fuzzy_pipeline.steps.judge_date import QUALITY_ERROR
 from fuzzy_pipeline.steps.step import Step, StepResult, Work, is_current, reads_source
 from fuzzy_pipeline.steps.workbench import workbench
 from fuzzy_pipeline.stores.file_lock import held
@@ -206,7 +207,10 @@ def _plan(
         elif stale:
             todo.append(replace(work, tables=stale, force=force))
     for table in report.tables:
-        store.manifest.clear_failures(table, date, [row.symbol for row in report.skipped if row.table == table])
+        current = [row.symbol for row in report.skipped if row.table == table]
+        failures = store.manifest.failures(table, [date], current)
+        # What broke a rule is as bad as before: only judging it again can let it go on.
+        store.manifest.clear_failures(table, date, [row.symbol for row in failures if row.error_type != QUALITY_ERROR])
     # Largest first, so that the last worker is not left alone with it.
     return sorted(todo, key=lambda work: work.input.rows if work.inputs else 0, reverse=True)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -112,6 +113,7 @@ def reads_source(step: Step) -> bool:
     return not step.inputs and not any(step.history(table) for table in step.tables)
 
 
+@cache
 def dates_before(date: dt.date, count: int) -> tuple[dt.date, ...]:
     """The ``count`` trading dates before a date, oldest first; fewer where the calendar begins."""
     known = trading_calendar.count_trading_dates(trading_calendar.FIRST_DATE, date) - 1

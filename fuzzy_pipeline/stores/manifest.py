@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from fuzzy_pipeline.errors import StoreError
 from fuzzy_pipeline.schema.records import from_table, to_table
@@ -23,23 +23,24 @@ LIGHT_VERSION = -1
 """``ManifestRow.version`` of tables of the light tier, whose files have no versions."""
 
 
+def _eastern(value: dt.datetime) -> dt.datetime:
+    if value.tzinfo is None:
+        raise ValueError("an instant needs a time zone")
+    return value if value.tzinfo is EASTERN else value.astimezone(EASTERN)
+
+
+Instant = Annotated[dt.datetime, AfterValidator(_eastern)]
+"""An instant, in Eastern Time whatever zone it was given in."""
+
+
 class Record(BaseModel):
-    """Base of the rows kept in light tables: frozen, nothing unknown, instants in Eastern Time."""
+    """Base of the rows kept in light tables: frozen, nothing unknown."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     table: str
     symbol: str
     date: dt.date
-
-    @field_validator("*", mode="after")
-    @classmethod
-    def _instants_are_eastern(cls, value: object) -> object:
-        if not isinstance(value, dt.datetime):
-            return value
-        if value.tzinfo is None:
-            raise ValueError("an instant needs a time zone")
-        return value.astimezone(EASTERN)
 
 
 class ManifestRow(Record):
@@ -67,7 +68,7 @@ class ManifestRow(Record):
     rows_official: int = Field(default=0, ge=0)
     latency_s: float = 0.0
     seconds: float = 0.0
-    committed_at: dt.datetime
+    committed_at: Instant
     notes: dict[str, str] = {}
     measures: dict[str, float] = {}
 
@@ -77,7 +78,7 @@ class FailureRow(Record):
 
     reason: str
     error_type: str
-    failed_at: dt.datetime
+    failed_at: Instant
     attempts: int = Field(default=1, ge=1)
 
 
@@ -150,6 +151,15 @@ class Manifest:
                 keys.setdefault(name, []).append(key)
         return {name: tuple(of_symbol) for name, of_symbol in keys.items()}
 
+    def seconds(self, table: str, dates: Sequence[dt.date]) -> dict[tuple[str, dt.date], float]:
+        """What each committed (symbol, date) took; of an ingest the source's time is in it [s]."""
+        columns = ["symbol", "date", "seconds"]
+        found = self._light.read(f"manifest/{table}", dates=dates, columns=columns)
+        if found is None:
+            return {}
+        symbol, date, seconds = (found[name].to_pylist() for name in columns)
+        return dict(zip(zip(symbol, date, strict=True), seconds, strict=True))
+
     def dates(self, table: str) -> list[dt.date]:
         """Dates of which at least one symbol is committed, in order."""
         return self._light.dates(f"manifest/{table}")
@@ -203,6 +213,27 @@ class Manifest:
         return [
             row for name in names for row in from_table(self._light.read(name, dates=dates, symbols=symbols), record)
         ]
+
+
+class ManifestSnapshot(Manifest):
+    """A manifest that reads what it is asked for once: for a look at many tables that ask for the same rows."""
+
+    def __init__(self, light: LightStore) -> None:
+        super().__init__(light)
+        self._seen: dict[tuple[object, ...], list[Any]] = {}
+
+    def _collect(
+        self,
+        record: type[_R],
+        folder: str,
+        table: str | None,
+        dates: Sequence[dt.date] | None,
+        symbols: Sequence[str] | None,
+    ) -> list[_R]:
+        key = (folder, table, dates and tuple(dates), symbols and tuple(symbols))
+        if key not in self._seen:
+            self._seen[key] = super()._collect(record, folder, table, dates, symbols)
+        return list(self._seen[key])
 
 
 def _check_belong(table: str, date: dt.date, rows: Sequence[ManifestRow] | Sequence[FailureRow]) -> None:

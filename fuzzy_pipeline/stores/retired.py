@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Sequence
 
 from fuzzy_pipeline.schema.records import from_table, to_table
-from fuzzy_pipeline.stores.manifest import CommittedKey, ManifestRow
+from fuzzy_pipeline.stores.manifest import CommittedKey, Instant, ManifestRow
 from fuzzy_pipeline.stores.protocol import LightStore
 
 RETIRED_VERSION = -2
@@ -20,7 +20,7 @@ RETIRED_VERSION = -2
 class RetiredRow(ManifestRow):
     """The manifest row of data that were deleted, with the moment and the reason. ``version`` no longer exists."""
 
-    retired_at: dt.datetime
+    retired_at: Instant
     retired_why: str
 
 

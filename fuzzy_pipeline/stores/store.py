@@ -6,6 +6,7 @@ Belongs here: creating and opening stores, and the reads and writes that go thro
 from __future__ import annotations
 
 import contextlib
+import copy
 import datetime as dt
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +25,7 @@ from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.sources.protocol import DataKind
 from fuzzy_pipeline.stores.arctic import ArcticHeavyStore
 from fuzzy_pipeline.stores.file_lock import disk_errors, held
-from fuzzy_pipeline.stores.manifest import Manifest, ManifestRow
+from fuzzy_pipeline.stores.manifest import Manifest, ManifestRow, ManifestSnapshot
 from fuzzy_pipeline.stores.parquet import ParquetLightStore
 from fuzzy_pipeline.stores.protocol import HeavyKey, HeavyStore, LightStore, Metadata, StoredArrays
 from fuzzy_pipeline.stores.retired import Retired
@@ -74,6 +75,12 @@ class Store:
         self.manifest = Manifest(light)
         self.retired = Retired(light)
         self.location = location
+
+    def looked_at_once(self) -> Store:
+        """The same store with a manifest that reads everything once; for reading only, and only for a moment."""
+        found = copy.copy(self)
+        found.manifest = ManifestSnapshot(self.light)
+        return found
 
     def __reduce__(self) -> tuple[Any, tuple[StoreLocation]]:
         if self.location is None:

@@ -393,8 +393,8 @@ def test_one_message_a_date_tells_that_it_is_mended(settings: Settings, webhook:
     assert [alert.headline for alert in closed] == ["2025-11-28 is mended"]
     assert closed[0].reasons == (
         "stored now: AIG, KO",
-        "told 2025-11-28 21:40 EST: 2025-11-28: 2 of 3 symbols failed",
-        "told 2025-11-28 21:40 EST: 2025-11-28: 1 of 3 symbols failed",
+        "told 2025-11-28 21:40 ET: 2025-11-28: 2 of 3 symbols failed",
+        "told 2025-11-28 21:40 ET: 2025-11-28: 1 of 3 symbols failed",
     )
     desk.deliver_pending()
     assert [body["text"].splitlines()[0] for _, body in webhook.received][3:] == ["*✔ 2025-11-28 is mended*"]

@@ -217,6 +217,15 @@ def test_what_is_overdue_is_counted_from_the_deadline(store: Store, settings: Se
     assert objective_lines(state)[-1] == "overdue: 2025-11-26 is not complete, 37.0 h after its deadline"
 
 
+def test_the_newest_complete_date_is_found_though_the_window_has_none(store: Store, settings: Settings) -> None:
+    complete(store, settings, MONDAY, at(MONDAY, "22:00"))
+    commit(store, settings, TUESDAY, at(TUESDAY, "22:00"), symbols=("AAA",))
+    state = state_of(store, settings, window_dates=2)
+    assert [one.date for one in state.outcomes] == [WEDNESDAY, HALF_DAY]
+    # Tuesday, Wednesday and Friday have begun since.
+    assert (state.newest_complete, state.age_dates) == (MONDAY, 3)
+
+
 # -- rebuilds ---------------------------------------------------------------------------
 
 
