@@ -36,8 +36,8 @@ demo: $(VENV)/.runtime ## set up and run three simulated trading dates through e
 ui: $(VENV)/.runtime ## the web UI on 127.0.0.1:3000, of the demo unless FUZZY_HOME names another home
 	@$(BIN)/fuzzy --home "$${FUZZY_HOME:-$(DEMO_HOME)}" ui
 
-test: $(VENV)/.dev ## all tests
-	@$(BIN)/python -m pytest -q
+test: $(VENV)/.dev ## all tests, a process a core
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 check: $(VENV)/.bench ## formatting, lints, types, generated files, docs, architecture
 	@$(BIN)/ruff check .

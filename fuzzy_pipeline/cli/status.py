@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from fuzzy_pipeline.stores.store import Store
 
 DATES_SHOWN = 10
+NIGHTLY_DATES = 10
+"""A store whose newest date is older than so many trading dates is not fed every night."""
 MARKS = {
     "complete": ("C", "green"),
     "stale": ("S", "cyan"),
@@ -45,7 +47,7 @@ def status(from_: OptionalFrom = None, to: OptionalTo = None, symbols: Symbols =
     from fuzzy_pipeline.query.opening import reading
     from fuzzy_pipeline.settings import load_settings
     from fuzzy_pipeline.steps.pipeline import pipeline_tables
-    from fuzzy_pipeline.trading_calendar import now_eastern
+    from fuzzy_pipeline.trading_calendar import now_eastern, trading_dates_before
 
     settings, chosen = load_settings(), chosen_symbols(symbols)
     with reading(settings, None) as store:
@@ -54,7 +56,9 @@ def status(from_: OptionalFrom = None, to: OptionalTo = None, symbols: Symbols =
         dates = _dates(held, from_, to)
         days = day_coverage(store, dates, chosen or None, tables, settings)
         _print_store(store, held)
-        lines = objective_lines(objective_state(store, settings, settings.objectives, now_eastern())) if held else []
+        # A store that is not fed every night promises nothing.
+        nightly = bool(held) and held[-1] >= trading_dates_before(now_eastern().date(), NIGHTLY_DATES)[0]
+        lines = objective_lines(objective_state(store, settings, settings.objectives, now_eastern())) if nightly else []
     _print_market()
     for symbol in () if chosen else settings.symbols:
         for date in dates:
