@@ -79,6 +79,7 @@ def _findings() -> Iterator[Finding]:
         ("source", _source),
         ("calendar", _calendar),
         ("dagster", _dagster),
+        ("alerts", _alerts),
     )
     for what, check in checks:
         with err().status(f"{what} …"):
@@ -108,6 +109,18 @@ def _installation() -> Iterator[Finding]:
     yield Finding("ok", "packages", ", ".join(found))
     if missing:
         yield Finding("broken", "packages", f"missing: {', '.join(missing)}", "install: pip install fuzzy-pipeline")
+
+
+def _alerts(settings: Settings) -> Iterator[Finding]:
+    """Whom failures are told, and what keeps them from it."""
+    from fuzzy_pipeline.operations.alert_channels import channel_problems, channels_of
+
+    problems = channel_problems(settings.alerts)
+    for problem in problems:
+        yield Finding("broken", "alerts", problem)
+    if not problems:
+        channels = ", ".join(channels_of(settings.alerts)) or "nobody but the log"
+        yield Finding("ok", "alerts", channels if settings.alerts.enabled else "switched off")
 
 
 def _settings(settings: Settings) -> Iterator[Finding]:
