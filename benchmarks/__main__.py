@@ -20,6 +20,7 @@ NAMES = (
     "iqfeed_decode",
     "whole_way",
     "dagster_cost",
+    "corruptions",
 )
 
 if __name__ == "__main__":

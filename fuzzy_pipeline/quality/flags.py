@@ -19,6 +19,9 @@ from fuzzy_pipeline.settings import IngestSettings
 
 MEDIAN_WINDOW = 21
 CONFIRMING_TICKS = 5
+LEVEL_SHIFT = 3.0
+"""Between two prices of which one is more than this many times the other lies no move but another unit or another
+symbol: circuit breakers halt a stock long before."""
 
 Positions = NDArray[np.int64]
 
@@ -41,6 +44,98 @@ def unconfirmed_jumps(price, size, share):  # type: ignore[no-untyped-def]
         if near_new <= near_old:
             found.append(i)
     return np.array(found, dtype=np.int64) if len(found) > 0 else np.zeros(0, dtype=np.int64)
+
+
+@njit(cache=True, nogil=True)
+def is_level_shift(a, b):  # type: ignore[no-untyped-def]
+    """Whether two prices cannot be of one level."""
+    return a > LEVEL_SHIFT * b or b > LEVEL_SHIFT * a
+
+
+@njit(cache=True, nogil=True)
+def _shifts_taken_back(price):  # type: ignore[no-untyped-def]
+    """Which ticks lie between a shift of the level and the one that takes it back, and which do the latter."""
+    shifted = np.zeros(len(price), dtype=np.bool_)
+    back = np.zeros(len(price), dtype=np.bool_)
+    begins = [(np.int64(0), 0.0) for _ in range(0)]  # shifts not taken back: where, and the price before
+    for i in range(1, len(price)):
+        if not is_level_shift(price[i - 1], price[i]):
+            continue
+        k = len(begins) - 1
+        while k >= 0 and is_level_shift(begins[k][1], price[i]):
+            k -= 1
+        if k < 0:
+            begins.append((np.int64(i), price[i - 1]))
+            continue
+        shifted[begins[k][0] : i] = True
+        back[i] = True
+        while len(begins) > k:
+            begins.pop()
+    return shifted, back
+
+
+def unconfirmed_prices(price: NDArray[np.float64], size: NDArray[np.int64], share: float) -> Positions:
+    """Prices that nothing confirms.
+
+    A jump above the share is unconfirmed when the next five ticks trade no more shares near the new price than near
+    the old. A stretch of wrong prices confirms itself, so every tick between a shift of the level and the one that
+    takes it back is unconfirmed too.
+
+    Parameters
+    ----------
+    price : float64[n_ticks]
+        Above 0, in order. [USD]
+    size : int64[n_ticks]
+        [shares]
+    share : float
+        Of the price before. [1]
+
+    Returns
+    -------
+    int64[n_found]
+        Positions, ascending.
+
+    Examples
+    --------
+    Three prices in cents among prices in dollars; the way back is no jump of its own.
+
+    >>> unconfirmed_prices(np.array([10.0, 10.0, 1001.0, 1000.0, 1001.0, 10.0]), np.full(6, 100), 0.05).tolist()
+    [2, 3, 4]
+    """
+    shifted, back = _shifts_taken_back(price)
+    jumps = unconfirmed_jumps(price, size, share)
+    shifted[jumps[~back[jumps]]] = True
+    return np.flatnonzero(shifted)
+
+
+@njit(cache=True, nogil=True)
+def out_of_order(time):  # type: ignore[no-untyped-def]
+    """The fewest positions without which times never go back; of two that may be meant, the later.
+
+    From the end, ``least[k]`` is the position of the greatest time at which a run of k + 1 times that do not go back
+    can begin: a longest run is what is left.
+    """
+    n = len(time)
+    before = np.empty(n, dtype=np.int64)
+    least = np.empty(n, dtype=np.int64)
+    longest = 0
+    for i in range(n - 1, -1, -1):
+        low, high = 0, longest
+        while low < high:
+            middle = (low + high) // 2
+            if time[least[middle]] >= time[i]:
+                low = middle + 1
+            else:
+                high = middle
+        before[i] = least[low - 1] if low > 0 else -1
+        least[low] = i
+        longest = max(longest, low + 1)
+    in_order = np.zeros(n, dtype=np.bool_)
+    i = least[longest - 1] if n > 0 else -1
+    while i >= 0:
+        in_order[i] = True
+        i = before[i]
+    return np.flatnonzero(~in_order)
 
 
 @njit(cache=True, nogil=True)
@@ -107,9 +202,8 @@ def wide_spread(ticks: Arrays, settings: IngestSettings) -> Positions:
 
 
 def unconfirmed_price_jump(ticks: Arrays, settings: IngestSettings) -> Positions:
-    """Price change above the limit that the volume of the next five ticks does not follow."""
-    found: Positions = unconfirmed_jumps(ticks["last"], ticks["last_sz"].view(np.int64), settings.price_jump_share)
-    return found
+    """Price change above the limit that the volume of the next five ticks does not follow, or a level taken back."""
+    return unconfirmed_prices(ticks["last"], ticks["last_sz"].view(np.int64), settings.price_jump_share)
 
 
 def return_outlier(ticks: Arrays, settings: IngestSettings) -> Positions:
@@ -127,8 +221,12 @@ def rolling_median_outlier(ticks: Arrays, settings: IngestSettings) -> Positions
 
 
 def out_of_order_time(ticks: Arrays, _: IngestSettings) -> Positions:
-    """Time before that of an earlier tick."""
-    return np.flatnonzero(ticks["time"] < np.maximum.accumulate(ticks["time"]))
+    """Out of order: the fewest ticks without which times never go back."""
+    time = ticks["time"]
+    if bool(np.all(time[1:] >= time[:-1])):
+        return np.zeros(0, dtype=np.int64)
+    found: Positions = out_of_order(time)
+    return found
 
 
 def unknown_condition(ticks: Arrays, _: IngestSettings) -> Positions:

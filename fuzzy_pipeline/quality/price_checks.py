@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from fuzzy_pipeline.quality.flags import MEDIAN_WINDOW, far_from_median, unconfirmed_jumps
+from fuzzy_pipeline.quality.flags import MEDIAN_WINDOW, far_from_median, is_level_shift, unconfirmed_prices
 from fuzzy_pipeline.quality_settings import QualitySettings
 from fuzzy_pipeline.schema.arrays import Arrays
 from fuzzy_pipeline.schema.codes import Session
@@ -68,7 +68,7 @@ def price_checks(ticks: Arrays, bounds: IngestSettings) -> PriceChecks:
     price = ticks["price"][rows]
     changes = np.diff(price)
     returns = np.diff(np.log(price))
-    unconfirmed = unconfirmed_jumps(price, ticks["size"][rows].astype(np.int64), bounds.price_jump_share)
+    unconfirmed = unconfirmed_prices(price, ticks["size"][rows].astype(np.int64), bounds.price_jump_share)
     outlying = far_from_median(price, MEDIAN_WINDOW, bounds.median_outlier_share)
     return PriceChecks(
         price_setting_ticks=len(rows),
@@ -110,7 +110,8 @@ def _stale(timestamp, price, bid, ask, sets_price):  # type: ignore[no-untyped-d
             run_bid = bid[i]
             run_ask = ask[i]
             first = -1
-        if sets_price[i] and (price[i] < bid[i] or price[i] > ask[i]):
+        # A price of another level is wrong itself and says nothing of the quote.
+        if sets_price[i] and (price[i] < bid[i] or price[i] > ask[i]) and not is_level_shift(price[i], bid[i]):
             if first < 0:
                 first = i
             most = max(most, i - first + 1)

@@ -28,8 +28,25 @@ NullReasons = Mapping[str, Mapping[str, str]]
 """Symbol -> measure -> why it is null."""
 
 UNKNOWN_MEASURE = "the measure is null"
+_NOT_MEASURED = " was not measured"
+_RAISED = "judging the measure failed: "
 _SYMBOL = "symbol"
 _TELEMETRY = "GX_ANALYTICS_ENABLED"
+
+
+def not_measured(measure: str) -> str:
+    """Why a rule could not run whose measure was not recorded."""
+    return f"{measure}{_NOT_MEASURED}"
+
+
+def is_unjudged(result: RuleResult) -> bool:
+    """Whether a rule could not run because its measure was not recorded, or judging it failed.
+
+    Of a measure that is null for a reason there is nothing to know. Of this one there is: the data were never judged.
+    """
+    text = result.reason
+    unknown = text == UNKNOWN_MEASURE or text.endswith(_NOT_MEASURED) or text.startswith(_RAISED)
+    return result.outcome == "could_not_run" and unknown
 
 
 def evaluate(
@@ -136,7 +153,7 @@ def _validate(rules: Sequence[QualityRule], frame: pd.DataFrame) -> dict[str, _V
 def _verdict(found: Any) -> _Verdict:
     raised = _raised(found.exception_info)
     if raised:
-        return _Verdict(False, frozenset(), f"judging the measure failed: {raised}")
+        return _Verdict(False, frozenset(), f"{_RAISED}{raised}")
     rows = found.result.get("unexpected_index_list") or []
     return _Verdict(bool(found.success), frozenset(row[_SYMBOL] for row in rows))
 
@@ -173,7 +190,7 @@ def _measured(rule: QualityRule, frame: pd.DataFrame) -> NDArray[np.float64]:
 
 def _why_not(rule: QualityRule, verdict: _Verdict | None) -> str:
     """Why a rule says nothing of any symbol; empty when it does."""
-    return f"{rule.measure} was not measured" if verdict is None else verdict.error
+    return not_measured(rule.measure) if verdict is None else verdict.error
 
 
 def _of_each_symbol(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from fuzzy_pipeline.quality.suites import is_unjudged
 from fuzzy_pipeline.schema.quality import WHOLE_DATE, DateVerdict, RuleResult, VerdictOfDate
 
 NAMED = 10
@@ -19,12 +20,14 @@ def verdict_of_date(
     results: Iterable[RuleResult],
     *,
     after_deadline: bool,
+    begun: Collection[str] = (),
 ) -> VerdictOfDate:
     """Verdict of a date and of each expected symbol.
 
     ``pending`` before the deadline while an expected symbol is not stored or no rule has been judged; ``missing`` after
-    it when none is stored; ``degraded`` when one is not stored, a rule of severity error failed, or no rule was judged;
-    else ``complete``. Warnings, and rules that could not run, are named and change nothing.
+    it when nothing of any symbol is there; ``degraded`` when a symbol is not stored whole, a rule of severity error
+    failed or was not judged, or no rule was judged; else ``complete``. Warnings, and rules about what there is nothing
+    to know of, are named and change nothing.
 
     Parameters
     ----------
@@ -39,6 +42,8 @@ def verdict_of_date(
         Of the date; those of other symbols are left out.
     after_deadline : bool
         Whether everything should be there by now.
+    begun : collection of str, optional
+        Symbols whose ticks of the date are committed: they are not missing, whatever else is.
 
     Returns
     -------
@@ -65,23 +70,26 @@ def verdict_of_date(
     broken = {symbol: failed[symbol] for symbol in wanted if symbol in failed and symbol not in stored}
     missing = [symbol for symbol in wanted if symbol not in stored and symbol not in broken]
     judged = _of_these(results, trading_date, {*wanted, WHOLE_DATE})
+    present = {*there, *begun}.intersection(wanted)
     errors = [one for one in judged if one.outcome == "failed" and one.severity == "error"]
     warnings = [one for one in judged if one.outcome == "failed" and one.severity == "warning"]
-    unknown = [one for one in judged if one.outcome == "could_not_run"]
+    unjudged = [one for one in judged if one.severity == "error" and is_unjudged(one)]
+    unknown = [one for one in judged if one.outcome == "could_not_run" and one not in unjudged]
     incomplete = bool(broken or missing)
     if not after_deadline and (incomplete or not judged):
         verdict: DateVerdict = "pending"
-    elif not there:
+    elif not present:
         verdict = "missing"
     else:
-        verdict = "degraded" if incomplete or errors or not judged else "complete"
+        verdict = "degraded" if incomplete or errors or unjudged or not judged else "complete"
     return VerdictOfDate(
         date=trading_date,
         verdict=verdict,
         reasons=[
-            *_absence(wanted, broken, missing, after_deadline),
-            *([] if judged or not there else ["no quality rule was judged"]),
+            *_absence(wanted, broken, missing, present, after_deadline),
+            *([] if judged or not present else ["no quality rule was judged"]),
             *_rules("error", errors),
+            *_rules("not judged", unjudged),
             *_rules("warning", warnings),
             *_rules("could not run", unknown),
         ],
@@ -89,10 +97,10 @@ def verdict_of_date(
         stored_symbols=there,
         missing=missing,
         failed=broken,
-        symbols=_verdicts(wanted, there, judged, errors, after_deadline=after_deadline),
+        symbols=_verdicts(wanted, there, present, judged, [*errors, *unjudged], after_deadline=after_deadline),
         errors=len(errors),
         warnings=len(warnings),
-        could_not_run=len(unknown),
+        could_not_run=len(unjudged) + len(unknown),
     )
 
 
@@ -107,18 +115,21 @@ def _of_these(results: Iterable[RuleResult], trading_date: dt.date, symbols: Col
 def _verdicts(
     wanted: Sequence[str],
     there: Collection[str],
+    present: Collection[str],
     judged: Sequence[RuleResult],
-    errors: Sequence[RuleResult],
+    objections: Sequence[RuleResult],
     *,
     after_deadline: bool,
 ) -> dict[str, DateVerdict]:
     """The same for each symbol; rules about the whole date are not held against one."""
-    with_results, with_errors = {one.symbol for one in judged}, {one.symbol for one in errors}
+    with_results, objected = {one.symbol for one in judged}, {one.symbol for one in objections}
     found: dict[str, DateVerdict] = {}
     for symbol in wanted:
-        if symbol not in there:
-            found[symbol] = "missing" if after_deadline else "pending"
-        elif symbol in with_errors:
+        if symbol not in there and not after_deadline:
+            found[symbol] = "pending"
+        elif symbol not in present:
+            found[symbol] = "missing"
+        elif symbol not in there or symbol in objected:
             found[symbol] = "degraded"
         elif symbol in with_results:
             found[symbol] = "complete"
@@ -128,15 +139,24 @@ def _verdicts(
 
 
 def _absence(
-    wanted: Sequence[str], broken: Mapping[str, str], missing: Sequence[str], after_deadline: bool
+    wanted: Sequence[str],
+    broken: Mapping[str, str],
+    missing: Sequence[str],
+    present: Collection[str],
+    after_deadline: bool,
 ) -> list[str]:
+    """Symbols that failed, of which nothing is stored, and of which some tables are."""
     reasons = []
+    yet = "" if after_deadline else " yet"
     if broken:
         named = _some([f"{symbol} ({why})" for symbol, why in broken.items()])
         reasons.append(f"{len(broken)} of {len(wanted)} symbols failed: {named}")
-    if missing:
-        state = "are not stored" if after_deadline else "are not stored yet"
-        reasons.append(f"{len(missing)} of {len(wanted)} symbols {state}: {_some(missing)}")
+    for state, symbols in (
+        ("are not stored", [symbol for symbol in missing if symbol not in present]),
+        ("are stored without some tables", [symbol for symbol in missing if symbol in present]),
+    ):
+        if symbols:
+            reasons.append(f"{len(symbols)} of {len(wanted)} symbols {state}{yet}: {_some(symbols)}")
     return reasons
 
 

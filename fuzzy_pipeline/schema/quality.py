@@ -14,6 +14,7 @@ from fuzzy_pipeline.schema.day_metadata import Group, QualityLevel
 
 QUALITY_VERSIONS: dict[int, str] = {
     1: "Measures of ingest, counters, time, prices, history and the source's daily bar; score and level.",
+    2: "Unconfirmed are also the prices between a shift of the level and the one that takes it back.",
 }
 """What each version of the measures brought; raised whenever a field is added, left out or means something else."""
 
@@ -99,7 +100,8 @@ class QualityMeasures(Group):
     )
     price_jump_count: int = Field(description="Price changes above the jump share of the ingest settings.")
     unconfirmed_jump_count: int = Field(
-        description="Those after which the next five ticks trade no more shares near the new price than near the old."
+        description="Those after which the next five ticks trade no more shares near the new price than near the old,"
+        " and prices between a shift of the level (more than threefold) and the one that takes it back."
     )
     sigma_outlier_count: int = Field(description="Log returns above so many standard deviations of the session's.")
     median_outlier_count: int = Field(description="Prices too far from the median of the 21 ticks around.")

@@ -7,7 +7,6 @@ severity error. What is measured and judged: `quality`.
 from __future__ import annotations
 
 import datetime as dt
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -27,7 +26,6 @@ from fuzzy_pipeline.schema.rankings import RANKINGS_TABLE
 from fuzzy_pipeline.schema.records import arrow_schema_of, from_table, to_table
 from fuzzy_pipeline.schema.tables import ENRICHED_TICKS, OFFICIAL_PRINTS, QUARANTINE, RAW_TICKS
 from fuzzy_pipeline.settings import Settings
-from fuzzy_pipeline.stores.file_lock import disk_errors, held
 from fuzzy_pipeline.stores.manifest import FailureRow, ManifestRow
 from fuzzy_pipeline.stores.store import Store
 from fuzzy_pipeline.trading_calendar import now_eastern
@@ -189,9 +187,7 @@ def _kept_results(store: Store, table: str, date: dt.date) -> tuple[RuleResult, 
 
 def keep_results(store: Store, table: str, date: dt.date, results: Sequence[RuleResult]) -> None:
     """Put results in place of those of the same table and date; those of other tables stay."""
-    what = f"{CHECK_RESULTS_TABLE} {table} {date}"
-    lock = store.root / ".locks" / f"check-results-{zlib.crc32(str(date).encode()) % 64}.lock"
-    with disk_errors(what), held(lock, 60.0, what):
+    with store.one_writer(f"{CHECK_RESULTS_TABLE} {date}"):
         found = to_table(results, RuleResult)
         before = store.light.read(CHECK_RESULTS_TABLE, dates=[date])
         if before is not None:

@@ -14,13 +14,13 @@ from functools import partial
 import pyarrow as pa
 
 from fuzzy_pipeline import trading_calendar
-from fuzzy_pipeline.engine import Engine, ItemFailure, Outcome
-from fuzzy_pipeline.errors import NotStoredError, SymbolDaysFailed
+from fuzzy_pipeline.engine import Engine, ItemFailure, Outcome, failure_of
+from fuzzy_pipeline.errors import NotStoredError, SourceError, SymbolDaysFailed
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.steps.inputs import StepInputs
 from fuzzy_pipeline.steps.judge_date import QUALITY_ERROR
 from fuzzy_pipeline.steps.step import Step, StepResult, Work, is_current, reads_source
-from fuzzy_pipeline.steps.workbench import workbench
+from fuzzy_pipeline.steps.workbench import Workbench, workbench
 from fuzzy_pipeline.stores.file_lock import held
 from fuzzy_pipeline.stores.manifest import FailureRow, ManifestRow
 from fuzzy_pipeline.stores.store import Store
@@ -111,9 +111,9 @@ def run_date(
     todo = _plan(step, settings, store, symbols, force, report)
     if todo or report.failed or store is None:
         # Only now is a source opened: a date that is complete needs none.
-        store = bench.store_for_ingest() if from_source else bench.store
         with _alone_at_the_source(settings) if from_source else nullcontext():
-            _work_off(step, settings, engine, store, todo, report)
+            store, possible = _reach_source(bench, store, todo, report) if from_source else (bench.store, todo)
+            _work_off(step, settings, engine, store, possible, report)
     report.seconds = time.perf_counter() - started
     return report
 
@@ -124,6 +124,33 @@ def _alone_at_the_source(settings: Settings) -> AbstractContextManager[None]:
     A lock file, not a pool of Dagster's: a killed run keeps its place in a pool, and the next would wait for ever.
     """
     return held(settings.home / ".source.lock", SOURCE_WAIT_S, f"asking the source {settings.source}")
+
+
+def _reach_source(
+    bench: Workbench, store: Store | None, todo: Sequence[Work], report: DateReport
+) -> tuple[Store, Sequence[Work]]:
+    """The store for what the source gives, and the work: none when it cannot be reached, of which all symbols fail.
+
+    Raises
+    ------
+    SourceError
+        The source fails for good, or there is no store yet to keep failures in.
+    """
+    pause = bench.settings.retries.pause_s
+    for left in reversed(range(bench.settings.retries.rounds + 1)):
+        try:
+            return bench.store_for_ingest(), todo
+        except SourceError as error:
+            if store is None or not error.retryable:
+                raise
+            failure = failure_of(error)
+        if left:
+            log.warning("%s: again in %g s (%d times at most): %s", report.date, pause, left, failure.reason)
+            time.sleep(pause)
+            pause *= 2
+    for work in todo:
+        report.fail(work.symbol, failure, work.tables)
+    return bench.store, ()
 
 
 def _work_off(

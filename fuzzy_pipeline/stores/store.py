@@ -6,7 +6,6 @@ Belongs here: creating and opening stores, and the reads and writes that go thro
 from __future__ import annotations
 
 import contextlib
-import copy
 import datetime as dt
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -78,7 +77,7 @@ class Store:
 
     def looked_at_once(self) -> Store:
         """The same store with a manifest that reads everything once; for reading only, and only for a moment."""
-        found = copy.copy(self)
+        found = Store(kind=self.kind, root=self.root, heavy=self.heavy, light=self.light, location=self.location)
         found.manifest = ManifestSnapshot(self.light)
         return found
 
@@ -101,7 +100,7 @@ class Store:
             The heavy tier could not write.
         """
         stored = _without_key_columns(table, symbol, date, arrays)
-        with self._one_writer(table, symbol, date):
+        with self.one_writer(_key(table, symbol, date)):
             return self.heavy.write(table, symbol, date, stored, metadata or {})
 
     def read(
@@ -191,7 +190,7 @@ class Store:
 
         Under the lock of the key's writers, and the manifest is looked at again there: deleting writes to the key.
         """
-        with self._one_writer(table, symbol, date):
+        with self.one_writer(_key(table, symbol, date)):
             row = self.manifest.find(table.name, symbol, date)
             doomed = [version for version in versions if row is None or version != row.version]
             if doomed:
@@ -224,14 +223,18 @@ class Store:
         return found
 
     @contextlib.contextmanager
-    def _one_writer(self, table: Table, symbol: str, date: dt.date) -> Iterator[None]:
+    def one_writer(self, what: str) -> Iterator[None]:
+        """Hold the lock of all who write ``what``; nothing to hold in memory, where there is one process."""
         if self.location is None:
             yield
             return
-        what = f"{table.name} {symbol} {date:%Y-%m-%d}"
         lock = self.root / ".locks" / f"key-{zlib.crc32(what.encode()) % _KEY_LOCKS}.lock"
         with disk_errors(what), held(lock, self.location.lock_timeout_s, what):
             yield
+
+
+def _key(table: Table, symbol: str, date: dt.date) -> str:
+    return f"{table.name} {symbol} {date:%Y-%m-%d}"
 
 
 def create_store(settings: Settings, kind: DataKind, tables: Sequence[Table]) -> Store:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from fuzzy_pipeline.cli import app, demo
 from fuzzy_pipeline.settings import Settings
-from tests.unit.query.simulated_store import STORED, build
+from tests.unit.query.simulated_store import build
 
 Fuzzy = Callable[..., Result]
 
@@ -39,8 +39,8 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fuzzy:
 def fuzzy(empty: Fuzzy, simulated: Settings, monkeypatch: pytest.MonkeyPatch) -> Fuzzy:
     """The command with the simulated store as its home."""
     monkeypatch.setenv("FUZZY_HOME", str(simulated.home))
-    monkeypatch.setenv("FUZZY_SYMBOLS", ",".join(STORED))
     # What it was built with: under other settings it would be stale.
+    monkeypatch.setenv("FUZZY_SYMBOLS", ",".join(simulated.symbols))
     monkeypatch.setenv("FUZZY_SIMULATOR__TICKS_PER_DAY", str(simulated.simulator.ticks_per_day))
     monkeypatch.setenv("FUZZY_BARS__INTERVALS", json.dumps(simulated.bars.intervals))
     return empty

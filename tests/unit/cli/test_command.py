@@ -16,9 +16,10 @@ from fuzzy_pipeline.settings import Settings
 from tests.unit.cli.conftest import Fuzzy
 
 COMMANDS = (
-    "demo", "run", "backfill", "status", "ticks", "bars", "metadata", "sql", "find", "export", "doctor", "ui",
-    "serve-iqfeed",
+    "demo", "run", "backfill", "catch-up", "status", "ticks", "bars", "metadata", "rank", "sql", "find", "export",
+    "report", "doctor", "ui", "serve-iqfeed",
 )  # fmt: skip
+GROUPS = ("quarantine", "audit", "store", "metrics")
 
 
 def test_help_is_there_without_the_heavy_libraries() -> None:
@@ -34,8 +35,9 @@ def test_help_is_there_without_the_heavy_libraries() -> None:
 
 def test_help_names_every_command(empty: Fuzzy) -> None:
     assert [command.callback.__name__.replace("_", "-") for command in app.registered_commands] == list(COMMANDS)
+    assert [group.name for group in app.registered_groups] == list(GROUPS)
     text = empty("--help").output
-    assert all(command in text for command in COMMANDS)
+    assert all(command in text for command in (*COMMANDS, *GROUPS))
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -44,6 +46,18 @@ def test_every_command_shows_examples(empty: Fuzzy, command: str) -> None:
     assert result.exit_code == 0
     assert "Examples" in result.output
     assert re.search(rf"^\s*fuzzy .*{command}", result.output, re.MULTILINE)
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_command_of_a_group_shows_examples(empty: Fuzzy, group: str) -> None:
+    (found,) = [one for one in app.registered_groups if one.name == group]
+    assert found.typer_instance is not None
+    commands = [one.name or one.callback.__name__ for one in found.typer_instance.registered_commands if one.callback]
+    assert commands
+    for command in (name.replace("_", "-") for name in commands):
+        result = empty(group, command, "--help")
+        assert result.exit_code == 0, command
+        assert re.search(rf"^\s*fuzzy .*{group} {command}", result.output, re.MULTILINE), command
 
 
 def test_the_version_is_the_packages(empty: Fuzzy) -> None:

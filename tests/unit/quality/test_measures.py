@@ -148,6 +148,11 @@ def test_a_quote_that_changes_ends_the_spell() -> None:
     assert (found.stale_quote_ticks, found.stale_quote_s) == (2, 1.0)
 
 
+def test_a_price_of_another_level_proves_no_stale_quote() -> None:
+    found = measured([10.05, 1005.0, 10.05, 10.05, 0.1, 10.05])  # the quote stays 10.00 / 10.10
+    assert (found.stale_quote_ticks, found.stale_quote_s) == (0, 0.0)
+
+
 def test_prices_inside_the_quote_make_no_stale_quote() -> None:
     found = measured([10.00, 10.05, 10.10, 10.02])
     assert (found.stale_quote_ticks, found.stale_quote_s) == (0, 0.0)

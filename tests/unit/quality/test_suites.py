@@ -13,7 +13,7 @@ import pytest
 from fuzzy_pipeline.day_metadata.phase1 import day_metadata_phase1
 from fuzzy_pipeline.quality.measures import IngestCounts, quality_measures
 from fuzzy_pipeline.quality.rules import QualityRule, measure_values, phase1_measures, quality_rules, rules_of
-from fuzzy_pipeline.quality.suites import evaluate
+from fuzzy_pipeline.quality.suites import evaluate, is_unjudged
 from fuzzy_pipeline.schema.day_metadata import PHASE1_TABLE
 from fuzzy_pipeline.schema.quality import QUALITY_TABLE, WHOLE_DATE, RuleResult
 from tests.unit.day_metadata.day_records import REAL_DAYS, real_ticks
@@ -86,6 +86,16 @@ def test_an_error_while_judging_could_not_run_and_the_other_rules_do() -> None:
     found = evaluate([words, AT_MOST_5], frame, TUESDAY)
     assert [one.outcome for one in found] == ["could_not_run", "could_not_run", "passed", "failed"]
     assert found[0].reason.startswith("judging the measure failed: ")
+    assert [is_unjudged(one) for one in found] == [True, True, False, False]
+
+
+def test_a_rule_is_unjudged_when_its_measure_was_not_recorded_and_not_when_there_is_nothing_to_know() -> None:
+    other = QualityRule("other", "t", "y", 0, None, "error", "negative")
+    frame = pd.DataFrame({"symbol": ["A", "B", "C", "D"], "x": [1.0, 9.0, None, None]})
+    found = evaluate([AT_MOST_5, other], frame, TUESDAY, null_reasons={"C": {"x": "no tick has a quote"}})
+    assert [is_unjudged(one) for one in found] == [False, False, False, True, True, True, True, True]
+    assert is_unjudged(outcomes(MOSTLY, [None, None])[0]) is False  # the ratios of a store's first dates
+    assert is_unjudged(outcomes(MOSTLY, [])[0]) is False
 
 
 def test_a_frame_without_rows_could_not_run() -> None:

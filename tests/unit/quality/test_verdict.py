@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -35,8 +36,9 @@ def verdict(
     *,
     failed: dict[str, str] | None = None,
     after_deadline: bool = True,
+    begun: Collection[str] = (),
 ) -> VerdictOfDate:
-    return verdict_of_date(MONDAY, EXPECTED, stored, failed or {}, results, after_deadline=after_deadline)
+    return verdict_of_date(MONDAY, EXPECTED, stored, failed or {}, results, after_deadline=after_deadline, begun=begun)
 
 
 def test_a_date_with_everything_and_no_error_is_complete_and_has_nothing_to_say() -> None:
@@ -49,17 +51,39 @@ def test_a_date_is_complete_as_soon_as_it_is_whatever_the_clock_says() -> None:
     assert verdict(EXPECTED, PASSED, after_deadline=False).verdict == "complete"
 
 
-def test_warnings_and_rules_that_could_not_run_are_named_and_change_nothing() -> None:
+def test_warnings_and_rules_about_what_cannot_be_known_are_named_and_change_nothing() -> None:
     found = verdict(
         EXPECTED,
         [*PASSED, result("KO", "failed", "warning", rule="volume_is_usual", reason="far from usual", observed=7.5),
-         result("XOM", "could_not_run", observed=None, reason="the measure is null")],
+         result("XOM", "could_not_run", observed=None, reason="no tick has a quote")],
     )  # fmt: skip
     assert (found.verdict, found.errors, found.warnings, found.could_not_run) == ("complete", 0, 1, 1)
     assert found.reasons == [
         "warning: volume_is_usual of quality_measures: KO 7.5 — far from usual",
-        "could not run: keys_are_unique of quality_measures: XOM — the measure is null",
+        "could not run: keys_are_unique of quality_measures: XOM — no tick has a quote",
     ]
+
+
+@pytest.mark.parametrize(
+    "reason", ["duplicate_count was not measured", "judging the measure failed: no number", "the measure is null"]
+)
+def test_an_error_rule_that_was_never_judged_degrades_the_date_and_its_symbol(reason: str) -> None:
+    unjudged = result("SPY", "could_not_run", observed=None, reason=reason)
+    found = verdict(EXPECTED, [result("KO"), unjudged, result("XOM")])
+    assert (found.verdict, found.errors, found.could_not_run) == ("degraded", 0, 1)
+    assert found.symbols == {"KO": "complete", "SPY": "degraded", "XOM": "complete"}
+    assert found.reasons == [f"not judged: keys_are_unique of quality_measures: SPY — {reason}"]
+
+
+def test_a_warning_that_was_never_judged_changes_nothing() -> None:
+    unjudged = result("SPY", "could_not_run", "warning", observed=None, reason="duplicate_count was not measured")
+    assert verdict(EXPECTED, [*PASSED, unjudged]).verdict == "complete"
+
+
+def test_a_rule_of_the_whole_date_that_was_never_judged_degrades_no_symbol() -> None:
+    unjudged = result(WHOLE_DATE, "could_not_run", observed=None, reason="tick_count_ratio was not measured")
+    found = verdict(EXPECTED, [*PASSED, unjudged])
+    assert (found.verdict, set(found.symbols.values())) == ("degraded", {"complete"})
 
 
 def test_an_error_degrades_the_date_and_its_symbol() -> None:
@@ -95,6 +119,31 @@ def test_a_date_without_any_symbol_is_missing_after_the_deadline() -> None:
     found = verdict([], [], failed={"KO": "no answer"})
     assert (found.verdict, set(found.symbols.values())) == ("missing", {"missing"})
     assert found.reasons == ["1 of 3 symbols failed: KO (no answer)", "2 of 3 symbols are not stored: SPY, XOM"]
+
+
+def test_a_date_of_which_some_tables_are_stored_is_degraded_and_not_missing() -> None:
+    """As after a release that brings a new table: every symbol lacks it."""
+    found = verdict([], PASSED, begun=EXPECTED)
+    assert (found.verdict, found.missing) == ("degraded", EXPECTED)
+    assert set(found.symbols.values()) == {"degraded"}
+    assert found.reasons == ["3 of 3 symbols are stored without some tables: KO, SPY, XOM"]
+    assert verdict([], PASSED, begun=EXPECTED, after_deadline=False).verdict == "pending"
+
+
+def test_a_symbol_without_anything_is_missing_beside_one_without_some_tables() -> None:
+    found = verdict(["SPY"], PASSED, begun=["KO", "SPY"], failed={})
+    assert (found.verdict, found.missing) == ("degraded", ["KO", "XOM"])
+    assert found.symbols == {"KO": "degraded", "SPY": "complete", "XOM": "missing"}
+    assert found.reasons == [
+        "1 of 3 symbols are not stored: XOM",
+        "1 of 3 symbols are stored without some tables: KO",
+    ]
+
+
+def test_a_symbol_that_failed_after_its_ticks_were_stored_is_degraded_and_not_missing() -> None:
+    found = verdict([], [], failed=dict.fromkeys(EXPECTED, "no room"), begun=["KO"])
+    assert (found.verdict, found.symbols) == ("degraded", {"KO": "degraded", "SPY": "missing", "XOM": "missing"})
+    assert found.reasons[-1] == "no quality rule was judged"
 
 
 def test_a_date_that_no_rule_has_judged_is_never_complete() -> None:

@@ -22,7 +22,9 @@ def test_states_tell_complete_partial_failed_and_missing_apart(store: Store) -> 
     days = day_coverage(store, [MONDAY, TUESDAY], ["SPY", "KO", "XOM"], tables)
     assert days["SPY", MONDAY].state(tables) == "complete"
     assert days["SPY", MONDAY].state((*tables, ENRICHED_TICKS.name)) == "partial"
-    assert days["SPY", TUESDAY].state(tables) == "partial"  # bars without raw ticks
+    assert days["SPY", TUESDAY].state(tables[1:]) == "complete"
+    assert days["SPY", TUESDAY].state(tables) == "missing"  # bars without raw ticks
+    assert days["SPY", TUESDAY].state((*tables[1:], ENRICHED_TICKS.name)) == "partial"
     assert days["KO", MONDAY].state(tables) == "failed"
     assert days["XOM", MONDAY].state(tables) == "missing"
 
@@ -40,6 +42,41 @@ def test_a_failure_older_than_the_commit_is_mended_and_a_newer_one_is_not(store:
     assert day_coverage(store, [MONDAY], ["XOM"], tables)["XOM", MONDAY].state(tables) == "complete"
     store.manifest.record_failures(MONDAY, [failure_row(BAR_TABLES["time"].name, "XOM", MONDAY, NOON + MINUTE)])
     assert day_coverage(store, [MONDAY], ["XOM"], tables)["XOM", MONDAY].state(tables) == "failed"
+
+
+def retire(store: Store, table: str, symbol: str, date: dt.date) -> None:
+    (row,) = store.manifest.rows(table, [date], [symbol])
+    store.retired.add(date, [row], NOON, "too old")
+    store.manifest.remove(table, date, [symbol])
+
+
+def test_what_was_deleted_on_purpose_is_retired_and_neither_missing_nor_partial(store: Store) -> None:
+    tables = (RAW_TICKS.name, BAR_TABLES["time"].name)
+    retire(store, RAW_TICKS.name, "SPY", MONDAY)
+    days = day_coverage(store, [MONDAY, TUESDAY], ["SPY", "XOM"], tables)
+    assert days["SPY", MONDAY].state(tables) == "retired"
+    assert days["SPY", MONDAY].state(tables[1:]) == "complete"  # who asks for bars alone has all of them
+    assert days["SPY", MONDAY].state((*tables, ENRICHED_TICKS.name)) == "partial"  # these were never there
+    assert days["XOM", MONDAY].state(tables) == "missing"
+    row = manifest_row(RAW_TICKS.name, "SPY", MONDAY, 1, 10)
+    store.manifest.commit(RAW_TICKS.name, MONDAY, [row])  # fetched again
+    assert day_coverage(store, [MONDAY], ["SPY"], tables)["SPY", MONDAY].state(tables) == "complete"
+
+
+def test_a_failure_counts_for_more_than_being_retired(store: Store) -> None:
+    tables = (RAW_TICKS.name, BAR_TABLES["time"].name)
+    retire(store, RAW_TICKS.name, "SPY", MONDAY)
+    later = NOON + MINUTE
+    store.manifest.record_failures(MONDAY, [failure_row(RAW_TICKS.name, "SPY", MONDAY, later, "no longer kept")])
+    day = day_coverage(store, [MONDAY], ["SPY"], tables)["SPY", MONDAY]
+    assert day.state(tables) == "failed"
+
+
+def test_a_symbol_with_rankings_and_baselines_but_no_ticks_is_missing(store: Store) -> None:
+    tables = (RAW_TICKS.name, "trailing_baselines", "cross_symbol_rankings")
+    for table in tables[1:]:
+        store.manifest.commit(table, MONDAY, [manifest_row(table, "XOM", MONDAY, -1, 1)])
+    assert day_coverage(store, [MONDAY], ["XOM"], tables)["XOM", MONDAY].state(tables) == "missing"
 
 
 def test_one_row_per_symbol_and_date_with_rows_of_every_table(simulated: Settings) -> None:

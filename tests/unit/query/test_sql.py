@@ -132,8 +132,9 @@ def test_a_name_of_the_query_itself_may_be_that_of_a_table(days: Store) -> None:
 
 def test_all_tables_are_listed_and_described(days: Store) -> None:
     expected = [
-        "cross_symbol_rankings", "day_metadata_phase1", "day_metadata_phase2", "failures", "manifest",
-        "official_prints", "pair_correlations", "quarantine", "tick_flags", "trailing_baselines",
+        "check_results", "cross_symbol_rankings", "day_metadata_phase1", "day_metadata_phase2", "failures",
+        "manifest", "official_prints", "pair_correlations", "quality_measures", "quarantine", "quarantine_decisions",
+        "quarantine_released", "source_daily_bars", "tick_flags", "trailing_baselines",
     ]  # fmt: skip
     with SqlConnection(days, sim.settings_of(Path("nowhere"))) as connection:
         assert connection.tables() == expected
@@ -348,7 +349,7 @@ def test_variables_of_the_program_are_not_tables(days: Store) -> None:
         (
             "FROM day_meta",
             SchemaError,
-            r"day_meta does not exist!\nthere are cross_symbol_rankings, day_metadata_phase1",
+            r"day_meta does not exist!\nthere are check_results, cross_symbol_rankings, ",
         ),
         ("SELECT vwap FROM day_metadata_phase1", SchemaError, "vwap"),
         ("SELECT basic_stats.vwop FROM day_metadata_phase1", SchemaError, 'Candidate Entries: "vwap"'),

@@ -231,3 +231,17 @@ def test_one_key_has_one_writer_and_other_keys_go_on(settings_at, ticks, day, ar
             store.write(ticks, "A", day, arrays_of(1))
         assert store.write(ticks, "B", day, arrays_of(1)) == 0
     store.close()
+
+
+def test_a_look_reads_each_part_of_the_manifest_once_from_the_stores_own_files(store, ticks, day, arrays_of):
+    version = store.write(ticks, "A", day, arrays_of(2))
+    commit(store, ticks, "A", day, version, 2)
+    look = store.looked_at_once()
+    assert (look.light, look.heavy, look.root, look.kind) == (store.light, store.heavy, store.root, store.kind)
+    before = look.manifest.rows(ticks.name, [day])
+    commit(store, ticks, "A", day, version, 1)
+    assert look.manifest.rows(ticks.name, [day]) == before  # what was seen stays, for this look
+    assert store.manifest.rows(ticks.name, [day]) != before
+    assert store.looked_at_once().manifest.rows(ticks.name, [day]) == store.manifest.rows(ticks.name, [day])
+    before.clear()
+    assert len(look.manifest.rows(ticks.name, [day])) == 1  # nobody can change what others will see

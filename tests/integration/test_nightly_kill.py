@@ -1,0 +1,126 @@
+"""Nightly runs killed at random moments: caught up to the hashes of undisturbed runs, and never seen half done.
+
+``FUZZY_TEST_KILLS`` sets how many runs are killed (default 2), ``FUZZY_TEST_SEED`` when; ``pytest -rP`` shows where in
+the run they were.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from fuzzy_pipeline.report import reports_folder
+from fuzzy_pipeline.settings import load_settings
+from tests.integration.run_processes import DATES, ROOT, SMALL, Process, the_forks, undisturbed
+from tests.integration.watching_reader import content_of, differences, of_dates
+
+KILLS = int(os.environ.get("FUZZY_TEST_KILLS", "2"))
+SEED = int(os.environ.get("FUZZY_TEST_SEED", "8"))
+KILLS_A_DATE = 5
+DATES_A_RECOVERY = 2
+"""A date that was killed is left so until the next one was run too, which then starts from an older state."""
+
+ENGINE = """
+import sys
+import time
+from fuzzy_pipeline.engine import ProcessEngine
+if __name__ == "__main__":
+    with ProcessEngine(2, min_items=1) as engine:
+        for outcome in engine.map(time.sleep, [0.0, 0.0, 600.0]):
+            print("done", flush=True)
+"""
+
+
+@pytest.fixture(autouse=True)
+def little_work(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings of the forked processes in this one."""
+    for name, value in SMALL.items():
+        monkeypatch.setenv(name, value)
+
+
+def kill_in(process: Process, number: int, delay_s: float) -> str:
+    """Kill a run so long after its step of that number began; the step it was in."""
+    process.until(lambda: len(process.steps) > number or not process.is_running())
+    time.sleep(delay_s)
+    process.kill()
+    killed = process.wait() == -signal.SIGKILL
+    return (process.steps[-1][0] if process.steps else "before the first step") if killed else "ended before"
+
+
+def caught_up(home: Path, last: dt.date) -> list[str]:
+    """Catch up in a new process until nothing is due; what was run for it."""
+    process = the_forks().start("catch_up", home, last=str(last))
+    process.succeed()
+    assert process.lines("left") == ["nothing is due"], process.said
+    return [json.loads(line)[0] for line in process.lines("caught")]
+
+
+def test_killed_nightly_runs_are_caught_up_to_the_undisturbed_hashes_and_never_seen_half_done(tmp_path: Path) -> None:
+    dates = DATES[1 : 2 + (KILLS - 1) // KILLS_A_DATE]
+    home, stop = tmp_path / "disturbed" / "home", tmp_path / "stop"
+    undisturbed().copy_first(home)
+    steps = undisturbed().run(*dates)
+    expected = content_of(load_settings(home=undisturbed().home))
+
+    reader = the_forks().start("read", home, seconds=3600, stop=str(stop))
+    moments, covered, runs = random.Random(SEED), Counter[str](), list[str]()
+    began, left = time.monotonic(), KILLS
+    for place, date in enumerate(dates, start=1):
+        for kill in range(min(left, KILLS_A_DATE)):
+            # The first run of a date is the nightly one; those after it are catch-ups, which may be killed as well.
+            asked = {"dates": [str(date)]} if kill == 0 else {}
+            process = the_forks().start("catch_up" if kill else "run", home, last=str(date), **asked)
+            number = moments.randrange(len(steps))
+            covered[kill_in(process, number, moments.uniform(0, steps[number][1]))] += 1
+            assert reader.is_running(), reader.said
+        left -= KILLS_A_DATE
+        if place % DATES_A_RECOVERY == 0 or date == dates[-1]:
+            runs += caught_up(home, date)
+            content = of_dates(content_of(load_settings(home=home)), last=date)
+            assert differences(content, of_dates(expected, last=date)) == []
+    stop.touch()
+    said = reader.succeed()
+    for date in dates:
+        assert (reports_folder(load_settings(home=home)) / f"{date}.html").exists()
+    assert covered["ended before"] <= KILLS / 2, f"runs ended before they were killed: {covered}"
+    whole_s = sum(seconds for _, seconds in steps)
+    print(f"{KILLS} kills in runs of {whole_s:.1f} s, {time.monotonic() - began:.0f} s in all: {dict(covered)}")  # noqa: T201
+    print(f"caught up by {runs}; the reader: {said}")  # noqa: T201
+
+
+def test_workers_end_with_the_run_process_that_is_killed() -> None:
+    """A worker waits for work in a pipe that its siblings hold open too: without a watch it waits for ever."""
+    run = subprocess.Popen(
+        [sys.executable, "-c", ENGINE], stdout=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True
+    )
+    try:
+        assert run.stdout is not None
+        assert [run.stdout.readline() for _ in range(2)] == ["done\n", "done\n"]
+        run.kill()
+        run.wait()
+        deadline = time.monotonic() + 30
+        while is_any_left(run.pid) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not is_any_left(run.pid)
+    finally:
+        if is_any_left(run.pid):
+            os.killpg(run.pid, signal.SIGKILL)
+
+
+def is_any_left(group: int) -> bool:
+    """Whether a process of the group lives."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
