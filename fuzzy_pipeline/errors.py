@@ -93,6 +93,10 @@ class ConservationError(FuzzyError):
     """Bars hold other shares than the ticks they were built from: a defect, never stored."""
 
 
+class BarLimitError(FuzzyError):
+    """Prices so wild that their bars would not fit into memory; nothing of the symbol's bars is stored."""
+
+
 # -- stores ------------------------------------------------------------------
 
 

@@ -25,9 +25,13 @@ from fuzzy_pipeline.bars.cutting import (
     session_ends,
 )
 from fuzzy_pipeline.bars.session_ticks import SessionTicks
+from fuzzy_pipeline.errors import BarLimitError
 from fuzzy_pipeline.microstructure.liquidity import PRICE_UNITS_PER_USD
 
 _UNKNOWN = -1  # level before the first price; levels of prices are never negative
+
+MOST_BRICKS = 1_000_000
+"""Bricks of a session in one series: more is 0.5 GB of bars, and never a market but prices that were not set aside."""
 
 # Columns of what the kernel finds.
 _END, _LEVEL, _BRICKS, _PRICE = range(4)
@@ -86,12 +90,13 @@ class RenkoBarCutter:
         self._open = 0
 
     def feed(self, ticks: SessionTicks) -> BarEnds:
-        """Bricks that these ticks lay."""
+        """Bricks that these ticks lay; ``BarLimitError`` when they are more than ``MOST_BRICKS``."""
         first_ever = self._direction == 0
         rows = ticks.pool.array("bar_ends", "moves", np.dtype(np.int64), 4 * len(ticks)).reshape(-1, 4)
         found, self._level, self._direction = _find_moves(
             ticks.column("price"), ticks.column("is_qualified"), self._height, self._level, self._direction, rows
         )
+        _check_bricks(rows[:found], self._height)
         self._open = len(ticks) - int(rows[found - 1, _END]) if found else self._open + len(ticks)
         return _bricks(rows[:found], self._height, first_ever=first_ever)
 
@@ -108,6 +113,20 @@ class RenkoBarCutter:
         if self._level == _UNKNOWN:
             return {"direction": self._direction}
         return {"direction": self._direction, "level": self._level}
+
+
+def _check_bricks(moves: NDArray[np.int64], height: int) -> None:
+    """Refuse prices that would lay more bricks than memory holds."""
+    total = int(np.abs(moves[:, _BRICKS]).sum())
+    if total <= MOST_BRICKS:
+        return
+    widest = moves[np.argmax(np.abs(moves[:, _BRICKS]))]
+    raise BarLimitError(
+        f"renko bars of {height / PRICE_UNITS_PER_USD:g} USD: {total:,} bricks, at most {MOST_BRICKS:,} are laid; the "
+        f"widest move, of {abs(widest[_BRICKS]):,} bricks, ends at counted tick {widest[_END]:,} of the session with "
+        f'price {widest[_PRICE] / PRICE_UNITS_PER_USD:g}. Look at the ticks that soft rules found: fuzzy sql "FROM '
+        'tick_flags"'
+    )
 
 
 def _bricks(moves: NDArray[np.int64], height: int, *, first_ever: bool) -> BarEnds:
@@ -164,6 +183,11 @@ def renko_bar_ends(ticks: SessionTicks, brick_usd: float, state: SeriesState | N
         them. ``overflow`` [USD] is the distance from the brick's close to the price that laid it. ``is_warm_up`` is
         set until the first move that starts from a brick. The ticks after the last brick are a bar that is not
         complete and has no brick prices.
+
+    Raises
+    ------
+    BarLimitError
+        More than ``MOST_BRICKS`` bricks; names the widest move.
 
     Examples
     --------

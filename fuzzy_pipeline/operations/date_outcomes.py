@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from fuzzy_pipeline.quality.verdict import verdict_of_date
 from fuzzy_pipeline.schema.quality import CHECK_RESULTS_TABLE, WHOLE_DATE, DateVerdict, RuleResult
+from fuzzy_pipeline.schema.tables import RAW_TICKS
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.steps.pipeline import pipeline_tables
 from fuzzy_pipeline.stores.store import Store
@@ -49,8 +50,12 @@ class DateOutcome:
 
 @dataclass(slots=True)
 class _Facts:
-    """What the light tier holds of a date: ``absent`` lack some table, ``ready_at`` is when the last piece came."""
+    """What the light tier holds of a date: ``absent`` lack some table, ``begun`` have ticks.
 
+    ``ready_at`` is when the last piece came.
+    """
+
+    begun: set[str] = field(default_factory=set)
     absent: set[str] = field(default_factory=set)
     failed: dict[str, Failure] = field(default_factory=dict)
     results: list[RuleResult] = field(default_factory=list)
@@ -92,10 +97,13 @@ def date_outcomes(
     if not dates:
         return []
     facts = {date: _Facts() for date in dates}
+    ticks: pa.Table | None = None
     for table in pipeline_tables(settings):
         commits = _read(store, settings, f"manifest/{table}", facts, ("symbol", "date", "committed_at"))
         _note_commits(commits, settings, facts)
         _note_failures(store, settings, table, commits, facts)
+        ticks = commits if table == RAW_TICKS.name else ticks
+    _note_begun(ticks, facts)
     _note_results(store, settings, facts)
     return [_outcome(date, facts[date], settings, (first_complete or {}).get(date), due=is_due(date)) for date in dates]
 
@@ -103,7 +111,7 @@ def date_outcomes(
 def _outcome(date: dt.date, facts: _Facts, settings: Settings, first: dt.datetime | None, *, due: bool) -> DateOutcome:
     stored = set(settings.symbols) - facts.absent - set(facts.failed)
     why = {symbol: failure.reason for symbol, failure in facts.failed.items()}
-    found = verdict_of_date(date, settings.symbols, stored, why, facts.results, after_deadline=due)
+    found = verdict_of_date(date, settings.symbols, stored, why, facts.results, after_deadline=due, begun=facts.begun)
     complete_at = first
     if found.verdict == "complete" and facts.ready_at is not None:
         complete_at = facts.ready_at if first is None else min(first, facts.ready_at)
@@ -125,6 +133,15 @@ def _note_commits(rows: pa.Table | None, settings: Settings, facts: Mapping[dt.d
             own.absent |= expected
         elif counts[date] < len(expected):
             own.absent |= expected - set(rows.filter(pc.equal(rows["date"], date))["symbol"].to_pylist())
+
+
+def _note_begun(rows: pa.Table | None, facts: Mapping[dt.date, _Facts]) -> None:
+    """Symbols with ticks, on dates on which some lack a table or failed: elsewhere nobody asks."""
+    lacking = [date for date, own in facts.items() if own.absent or own.failed]
+    if rows is None or not lacking:
+        return
+    for symbol, date in _lines(rows.filter(pc.is_in(rows["date"], pa.array(lacking, pa.date32()))), ("symbol", "date")):
+        facts[date].begun.add(symbol)
 
 
 def _note_failures(
@@ -157,7 +174,9 @@ def _note_results(store: Store, settings: Settings, facts: Mapping[dt.date, _Fac
     for date in pc.unique(rows.filter(pc.equal(rows["outcome"], "passed"))["date"]).to_pylist():
         facts[date].results.append(_passed(date))
     broken = pc.and_(pc.equal(rows["outcome"], "failed"), pc.equal(rows["severity"], "error"))
-    told = set(pc.unique(rows.filter(broken)["date"]).to_pylist()) | {d for d, own in facts.items() if not own.results}
+    unknown = pc.and_(pc.equal(rows["outcome"], "could_not_run"), pc.equal(rows["severity"], "error"))
+    told = set(pc.unique(rows.filter(pc.or_(broken, unknown))["date"]).to_pylist())
+    told |= {d for d, own in facts.items() if not own.results}
     details = store.light.read(CHECK_RESULTS_TABLE, dates=sorted(told), symbols=symbols, columns=_DESCRIBED)
     for row in details.to_pylist() if told and details is not None else ():
         if row["outcome"] != "passed":

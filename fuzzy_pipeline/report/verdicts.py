@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
+from fuzzy_pipeline.quality.suites import is_unjudged
 from fuzzy_pipeline.quality.verdict import verdict_of_date
 from fuzzy_pipeline.report.facts import DateFacts, verdict_of_result
 from fuzzy_pipeline.report.wording import count, listed
@@ -35,7 +36,13 @@ def judged(facts: DateFacts, expected: Sequence[str], now: dt.datetime) -> Verdi
     everywhere = set.intersection(*facts.stored.values()) if facts.stored else set()
     results: list[RuleResult] = [*facts.results, *facts.one_passed]
     return verdict_of_date(
-        facts.date, expected, everywhere - set(failed), failed, results, after_deadline=now >= deadline(facts.date)
+        facts.date,
+        expected,
+        everywhere - set(failed),
+        failed,
+        results,
+        after_deadline=now >= deadline(facts.date),
+        begun=facts.symbols,
     )
 
 
@@ -53,6 +60,11 @@ def sentence(found: VerdictOfDate, facts: DateFacts) -> str:
         who = [f"for {listed(named, _SYMBOLS_NAMED)}"] if named else []
         whole = ["for the date as a whole"] if any(one.symbol == WHOLE_DATE for one in broken) else []
         parts.append(f"{_checks(broken, 'error check')} failed {' and '.join(who + whole)}")
+    unjudged = [one for one in facts.results if one.severity == "error" and is_unjudged(one)]
+    if unjudged:
+        named = sorted({one.symbol for one in unjudged} - {WHOLE_DATE})
+        of_whom = f" for {listed(named, _SYMBOLS_NAMED)}" if named else ""
+        parts.append(f"{_checks(unjudged, 'error check was', 'error checks were')} not judged{of_whom}")
     if there and not facts.checks_ran:
         lead = f"{stored}, but " if there == expected else ""
         parts.append(f"{lead}no check has been run" + (" yet" if found.verdict == "pending" else ""))

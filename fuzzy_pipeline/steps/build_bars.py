@@ -16,7 +16,7 @@ from fuzzy_pipeline.bars.cutting import BarFamily, SeriesState
 from fuzzy_pipeline.bars.registry import FAMILIES
 from fuzzy_pipeline.bars.series import Bars
 from fuzzy_pipeline.bars.session_ticks import TICK_COLUMNS, counted_shares, session_bounds_ns
-from fuzzy_pipeline.errors import ConservationError
+from fuzzy_pipeline.errors import BarLimitError, ConservationError
 from fuzzy_pipeline.quality.measures import counted_minutes
 from fuzzy_pipeline.quality.rules import bar_measures
 from fuzzy_pipeline.schema.arrays import Arrays
@@ -67,7 +67,10 @@ class BuildBarsStep:
         ).arrays
         families = [_FAMILY_OF[table] for table in work.tables]
         states = {name: _state_before(bench, FAMILIES[name], work) for name in families}
-        built = build_bars(ticks, work.date, rules, families=families, states=states, pool=bench.pool)
+        try:
+            built = build_bars(ticks, work.date, rules, families=families, states=states, pool=bench.pool)
+        except BarLimitError as error:
+            raise BarLimitError(f"{work.symbol} {work.date}: {error}") from error
         shares = check_conservation(built, ticks, rules.sessions, work.symbol, work.date)
         minutes = counted_minutes(ticks, work.date)
         rows: list[ManifestRow] = []

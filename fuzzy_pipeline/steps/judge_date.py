@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fuzzy_pipeline.quality.rules import QualityRule, ranking_measures, raw_tick_measures, rules_of
-from fuzzy_pipeline.quality.suites import NullReasons, evaluate
+from fuzzy_pipeline.quality.rules import QualityRule, measures_of_rules, ranking_measures, raw_tick_measures, rules_of
+from fuzzy_pipeline.quality.suites import NullReasons, evaluate, not_measured
 from fuzzy_pipeline.schema.quality import (
     CHECK_RESULTS_TABLE,
     QUALITY_TABLE,
@@ -138,6 +138,10 @@ def measures_of(
         lines = {symbol: {**measures, **now.get(symbol, {})} for symbol, measures in lines.items()}
     if table == QUALITY_TABLE:
         reasons = _null_reasons(store, date)
+    for symbol, measures in lines.items():
+        # Committed by a release that did not measure it yet: not a null, of which there would be nothing to know.
+        lacking = {name: not_measured(name) for name in measures_of_rules(table) if name not in measures}
+        reasons[symbol] = {**reasons.get(symbol, {}), **lacking}
     frame = pd.DataFrame([{"symbol": symbol, **measures} for symbol, measures in lines.items()])
     return (frame if len(frame) else pd.DataFrame({"symbol": []})), reasons
 

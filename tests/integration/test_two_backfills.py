@@ -44,10 +44,7 @@ def assert_complete(home: Path, *dates: object) -> None:
     rows = Counter((row.table, row.symbol, row.date) for row in store.manifest.rows(dates=dates))
     assert store.manifest.failures() == []
     store.close()
-    expected = {
-        (table, symbol, date) for table in pipeline_tables(settings) for symbol in settings.symbols for date in dates
-    }
-    assert rows == Counter(expected)
+    assert rows == Counter(itertools.product(pipeline_tables(settings), settings.symbols, dates))
     true = of_dates(content_of(load_settings(home=undisturbed().home)), last=max(dates))
     assert differences(content_of(settings), true) == []
 

@@ -18,6 +18,7 @@ from fuzzy_pipeline.bars.cutting import BarEnds, SessionSpan, session_ends
 from fuzzy_pipeline.bars.renko_bars import RENKO_BARS, RenkoBarCutter, renko_bar_ends
 from fuzzy_pipeline.bars.session_ticks import SessionTicks
 from fuzzy_pipeline.enrichment import enrich_day
+from fuzzy_pipeline.errors import BarLimitError
 from fuzzy_pipeline.schema.codes import CloseReason
 from tests.oracles import event_bars as plain
 from tests.unit.bars.session_tapes import (
@@ -309,3 +310,15 @@ def test_a_lone_series_with_a_phantom_keeps_its_volumes_where_the_closing_print_
     bars = build_bars(enrich_day(raw, "TEST", TUESDAY), TUESDAY, rules, families=("renko",))["renko"].of("0.10")
     assert bars["volume"].tolist() == [300, 0, 407]
     assert bars["is_phantom"].tolist() == [False, True, False]
+
+
+# -- prices that are no market ---------------------------------------------------------------------------------
+
+
+def test_more_bricks_than_memory_holds_are_refused_with_the_move_that_lays_them() -> None:
+    with pytest.raises(BarLimitError, match=r"renko bars of 0\.1 USD: 1,000,001 bricks.*tick 3 .* price 100010\.1"):
+        laid(10.0, 10.0, 100010.1)
+
+
+def test_as_many_bricks_as_are_allowed_are_laid() -> None:
+    assert len(laid(10.0, 100010.0)) == 1_000_000

@@ -184,8 +184,7 @@ def test_the_verdict_is_that_of_the_report(store: Store, settings: Settings, wha
     found = date_outcomes(store, settings, [MONDAY], is_due=lambda date: True)[0]
     by_report = judged(date_facts(store, MONDAY, pipeline_tables(settings)), SYMBOLS, now)
     assert found.verdict == by_report.verdict
-    expected = {"complete": "complete", "warning": "complete", "unknown": "complete", "missing": "missing",
-                "partial": "missing"}  # fmt: skip
+    expected = {"complete": "complete", "warning": "complete", "unknown": "complete", "missing": "missing"}
     assert found.verdict == expected.get(what, "degraded")
     assert (found.complete_at is not None) == (found.verdict == "complete")
 
