@@ -124,7 +124,7 @@ def _check_bricks(moves: NDArray[np.int64], height: int) -> None:
     raise BarLimitError(
         f"renko bars of {height / PRICE_UNITS_PER_USD:g} USD: {total:,} bricks, at most {MOST_BRICKS:,} are laid; the "
         f"widest move, of {abs(widest[_BRICKS]):,} bricks, ends at counted tick {widest[_END]:,} of the session with "
-        f'price {widest[_PRICE] / PRICE_UNITS_PER_USD:g}. Look at the ticks that soft rules found: fuzzy sql "FROM '
+        f'price {widest[_PRICE] / PRICE_UNITS_PER_USD:.10g}. Look at the ticks that soft rules found: fuzzy sql "FROM '
         'tick_flags"'
     )
 
