@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
+import itertools
 import os
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ def test_columns_may_be_in_any_order_and_others_are_ignored(tmp_path: Path) -> N
         {"symbol": pa.array(["ABC"]).dictionary_encode()},
         {"close": pa.array([10.25], pa.float32()), "extra": [1]},
     ],
-    ids=str,
+    ids=itertools.count(),
 )
 def test_parquet_types_may_vary_where_no_value_changes(tmp_path: Path, replaced: dict[str, Any]) -> None:
     write_parquet(tmp_path, **replaced)
@@ -147,7 +148,7 @@ def test_what_cannot_be_one_bar_is_refused_by_name(
         ({"date": pa.array([dt.datetime(2021, 3, 1)], pa.timestamp("ns", "UTC"))}, "a zone"),  # noqa: DTZ001
         ({"open": [None]}, "ABC 2021-03-01 has no open"),
     ],
-    ids=str,
+    ids=itertools.count(),
 )
 def test_parquet_values_that_would_change_are_refused(tmp_path: Path, replaced: dict[str, Any], text: str) -> None:
     write_parquet(tmp_path, **replaced)
