@@ -20,6 +20,7 @@ from fuzzy_pipeline.errors import (
     SourceUnavailableError,
     StoreError,
     TooManyRequestsError,
+    UnauthorizedError,
 )
 from fuzzy_pipeline.schema.daily_bars import SourceDailyBar
 from fuzzy_pipeline.schema.tables import RAW_TICKS
@@ -177,6 +178,63 @@ def test_a_run_that_is_ended_while_it_waits_keeps_what_is_done_and_why_the_rest_
         ingest(chosen)
     assert stored(chosen) == ["BBB"]
     assert failures(chosen) == {"AAA": ("SourceUnavailableError", 1)}
+
+
+# -- a source that cannot be reached at all ------------------------------------------
+
+
+def opens_after(settings: Settings, monkeypatch: pytest.MonkeyPatch, *errors: SourceError) -> Unsteady:
+    """A source that cannot be opened so many times; it is opened anew from here on."""
+    workbench(settings).__dict__.pop("source", None)
+    found, left = Unsteady(FilesSource(settings.files)), list(errors)
+
+    def opened(_: Settings) -> Unsteady:
+        if left:
+            raise left.pop(0)
+        return found
+
+    monkeypatch.setattr("fuzzy_pipeline.steps.workbench.open_source", opened)
+    return found
+
+
+def test_a_source_that_can_be_reached_again_after_a_pause_is_asked(
+    settings: Settings, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = with_retries(settings, rounds=3, pause_s=20.0)
+    source_of(chosen)
+    ingest(chosen, ["AAA"])
+    source = opens_after(chosen, monkeypatch, DOWN, SILENT)
+    assert ingest(chosen).failed == {}
+    assert pauses == [20.0, 40.0]
+    assert source.asked == ["BBB"]
+
+
+def test_a_source_that_stays_out_of_reach_fails_every_symbol_that_is_not_current_by_name(
+    settings: Settings, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = with_retries(settings, rounds=1, pause_s=20.0)
+    source_of(chosen)
+    ingest(chosen, ["AAA"])
+    source = opens_after(chosen, monkeypatch, DOWN, DOWN)
+    report = ingest(chosen)
+    assert (list(report.failed), [row.symbol for row in report.skipped]) == (["BBB"], ["AAA"])
+    assert failures(chosen) == {"BBB": ("SourceUnavailableError", 1)}
+    assert (pauses, source.asked) == ([20.0], [])
+
+
+def test_without_a_store_or_with_a_lasting_error_the_run_ends_at_once(
+    settings: Settings, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = with_retries(settings, rounds=3, pause_s=20.0)
+    opens_after(chosen, monkeypatch, DOWN)
+    with pytest.raises(SourceUnavailableError, match="down"):
+        ingest(chosen)
+    source_of(chosen)
+    ingest(chosen, ["AAA"])
+    opens_after(chosen, monkeypatch, UnauthorizedError("no such password"))
+    with pytest.raises(UnauthorizedError):
+        ingest(chosen)
+    assert pauses == []
 
 
 @dataclass(frozen=True)
