@@ -27,6 +27,7 @@ Mark = Literal["ok", "note", "broken"]
 _MARKS: dict[Mark, tuple[str, str]] = {"ok": ("✔", "green"), "note": ("•", "yellow"), "broken": ("✘", "bold red")}
 _PACKAGES = ("arcticdb", "dagster", "dagster-webserver", "duckdb", "numba", "numpy", "pandas", "pyarrow", "pydantic")
 _LOW_DISK = 5e9
+_FREE_SPACE = "free space, or move FUZZY_HOME"
 _UI_PORT = 3000
 
 
@@ -129,14 +130,16 @@ def _settings(settings: Settings) -> Iterator[Finding]:
 
     from fuzzy_pipeline.settings import Settings as Model
 
-    in_file = {name.upper() for name in dotenv_values(".env")} if Path(".env").exists() else set()
+    files = ((".env of the home", settings.home / ".env"), (".env", Path(".env")))
+    in_files = [(what, {name.upper() for name in dotenv_values(path)}) for what, path in files if path.is_file()]
     in_process = {name.upper() for name in os.environ}
     defaults = dict(_flat({name: field.default for name, field in Model.model_fields.items()}))
     known = {_variable(name) for name in defaults}
     changed = []
     for name, value in _flat({name: getattr(settings, name) for name in Model.model_fields}):
         variable = _variable(name)
-        origin = "environment" if variable in in_process else ".env" if variable in in_file else ""
+        named = [what for what, names in (("environment", in_process), *in_files) if variable in names]
+        origin = named[0] if named else ""
         if origin:
             changed.append(f"{variable}={value} ({origin})")
     yield Finding("ok", "settings", "; ".join(changed) or "all defaults")
@@ -176,8 +179,10 @@ def _home(settings: Settings) -> Iterator[Finding]:
     free = shutil.disk_usage(place).free
     low = free < _LOW_DISK
     text = f"{settings.home} can be {'written to' if place == settings.home else 'created'}, {free / 1e9:.1f} GB free"
-    advice = "a symbol-day takes about 100 bytes a tick; free space, or move FUZZY_HOME" if low else ""
-    yield Finding("note" if low else "ok", "home", text, advice)
+    advice = f"a symbol-day takes about 100 bytes a tick; {_FREE_SPACE}" if low else ""
+    if refused := free < settings.care.min_free_gb * 1e9:
+        advice = f"runs are refused below FUZZY_CARE__MIN_FREE_GB={settings.care.min_free_gb:g}; {_FREE_SPACE}"
+    yield Finding("broken" if refused else "note" if low else "ok", "home", text, advice)
 
 
 def _store(settings: Settings) -> Iterator[Finding]:

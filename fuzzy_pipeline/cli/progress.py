@@ -22,7 +22,7 @@ STEP_LOGGER = "fuzzy_pipeline.steps.run_date"
 
 
 class StepProgress(logging.Handler):
-    """Moves a progress bar per step and date; other records are left to other handlers."""
+    """Moves a progress bar per step and date, and shows warnings: why a bar stands still."""
 
     def __init__(self, progress: Progress) -> None:
         super().__init__(logging.INFO)
@@ -33,6 +33,8 @@ class StepProgress(logging.Handler):
         """Take ``progress`` = (step, date, done, of how many) from the record."""
         told = getattr(record, "progress", None)
         if told is None:
+            if record.levelno == logging.WARNING:
+                self._progress.console.print(record.getMessage(), highlight=False, soft_wrap=True)
             return
         step, date, done, total = told
         task = self._tasks.get((step, date))

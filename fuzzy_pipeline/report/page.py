@@ -32,6 +32,7 @@ from fuzzy_pipeline.report.findings import quarantine_command, run_command
 from fuzzy_pipeline.report.gaps import WEIGHT
 from fuzzy_pipeline.report.gather import TREND_DATES
 from fuzzy_pipeline.schema.quality import WHOLE_DATE, Outcome, Severity
+from fuzzy_pipeline.stores.file_lock import naming
 
 TIMELINE_ROWS = 60
 """Symbols drawn on the timeline at most; the others are named."""
@@ -193,7 +194,8 @@ def write_report(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        with naming(temporary):
+            temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -38,13 +38,12 @@ def held_run(home: Path, run_id: str) -> Iterator[None]:
     try:
         yield
     finally:
-        lock = _HELD.pop(run_id)
-        Path(lock.lock_file).unlink(missing_ok=True)
-        lock.release()
+        # The file stays for end_dead_runs: on a full disk Dagster cannot note that the run has ended.
+        _HELD.pop(run_id).release()
 
 
 def end_dead_runs(instance: dg.DagsterInstance, home: Path) -> None:
-    """Have the runs fail whose process is gone, and remove their lock files."""
+    """Have the runs fail that nobody works on any more, and remove the lock files of all that have ended."""
     for path in (home / FOLDER).glob("*.lock"):
         try:
             with FileLock(path, timeout=0):

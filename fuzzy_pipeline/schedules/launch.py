@@ -18,6 +18,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -25,6 +26,7 @@ from typing import IO, Self
 
 import dagster as dg
 from dagster_shared.error import SerializableErrorInfo
+from sqlalchemy.exc import DatabaseError
 
 from fuzzy_pipeline.assets.date_report import written
 from fuzzy_pipeline.assets.partitions import last_partition_date
@@ -38,6 +40,7 @@ from fuzzy_pipeline.schedules.job_backfill import HAS_ENDED, nightly_backfill
 from fuzzy_pipeline.schedules.run_states import ACTIVE, ENDED_BADLY
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.steps.workbench import workbench
+from fuzzy_pipeline.stores.file_lock import disk_errors, held
 
 log = logging.getLogger(__name__)
 
@@ -76,13 +79,34 @@ def prepare_instance(settings: Settings) -> None:
     An existing ``dagster.yaml`` is left as it is.
     """
     home = settings.dagster_home
-    home.mkdir(parents=True, exist_ok=True)
-    if not (home / "dagster.yaml").exists():
-        template = resources.files("fuzzy_pipeline.resources").joinpath("dagster.yaml")
-        (home / "dagster.yaml").write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
+    made = home / ".made"
     os.environ["DAGSTER_HOME"] = str(home)
     os.environ["FUZZY_HOME"] = str(settings.home)
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
+    if made.exists() and (home / "dagster.yaml").exists():
+        return
+    what = f"making the Dagster instance in {home}"
+    # One after another: two processes that create its tables at once fail.
+    with disk_errors(what), held(home / ".made.lock", settings.store.lock_timeout_s, what):
+        if not (home / "dagster.yaml").exists():
+            template = resources.files("fuzzy_pipeline.resources").joinpath("dagster.yaml")
+            (home / "dagster.yaml").write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
+        with dg.DagsterInstance.get():
+            made.touch()
+
+
+@contextmanager
+def _records(settings: Settings) -> Iterator[None]:
+    """Name the folder of Dagster's records when its database fails, which names none."""
+    try:
+        yield
+    except DatabaseError as error:
+        home = settings.dagster_home
+        free = shutil.disk_usage(home).free
+        raise StoreError(
+            f"{home}: Dagster cannot keep its records ({error.orig}), {free / 1e6:.0f} MB are free there; what is"
+            " committed in the store is intact. When there is room: fuzzy catch-up"
+        ) from error
 
 
 def _definitions() -> dg.Definitions:
@@ -126,7 +150,7 @@ def run_now(
     job = defs.resolve_job_def(NIGHTLY)
     selection = _selection(defs, assets)
     started, run_id = time.perf_counter(), str(uuid.uuid4())
-    with dg.DagsterInstance.get() as instance, held_run(settings.home, run_id):
+    with _records(settings), dg.DagsterInstance.get() as instance, held_run(settings.home, run_id):
         _check_partitions(defs, [date])
         result = job.execute_in_process(
             instance=instance,
@@ -310,7 +334,7 @@ def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
 def catch_up_plan(settings: Settings, lookback_days: int | None = None) -> CatchUpPlan:
     """What is to be caught up now."""
     prepare_instance(settings)
-    with dg.DagsterInstance.get() as instance:
+    with _records(settings), dg.DagsterInstance.get() as instance:
         return current_plan(settings, instance, last_partition_date(dt.datetime.now(dt.UTC)), lookback_days)
 
 

@@ -47,6 +47,17 @@ def disk_errors(what: str) -> Iterator[None]:
 
 
 @contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name the file in errors of the system that name none: writing to a full disk is one."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+@contextmanager
 def held(path: Path, timeout_s: float, what: str) -> Iterator[None]:
     """Hold the lock file ``path`` while inside; who holds it stands in ``<path>.holder`` beside it.
 
@@ -74,7 +85,8 @@ def held(path: Path, timeout_s: float, what: str) -> Iterator[None]:
             ) from error
     try:
         since = now_eastern().isoformat(timespec="seconds")
-        holder.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": since}))
+        with naming(holder):
+            holder.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": since}))
         yield
     finally:
         holder.unlink(missing_ok=True)

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from fuzzy_pipeline.errors import StoreError
 from fuzzy_pipeline.stores.compacted import Facts, compacted_files, facts_of, shared_out
-from fuzzy_pipeline.stores.file_lock import disk_errors, held
+from fuzzy_pipeline.stores.file_lock import disk_errors, held, naming
 from fuzzy_pipeline.stores.light_rows import (
     check_rows,
     check_table_name,
@@ -327,7 +327,7 @@ def write_atomically(path: Path, fill: Callable[[BinaryIO], None]) -> None:
     """Fill a temporary file beside ``path``, flush it to disk and rename it; nothing is left when that fails."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp")
     try:
-        with temporary.open("wb") as file:
+        with naming(temporary), temporary.open("wb") as file:
             fill(file)
             file.flush()
             os.fsync(file.fileno())

@@ -231,6 +231,20 @@ def catch_up(last: str) -> None:
     say("left", launch.catch_up_plan(load_settings(), 366))
 
 
+def ingest_without_check(date: str) -> None:
+    """Fetch a date into a heavy tier that does not look how much of the disk is free."""
+    from fuzzy_pipeline.engine import InlineEngine
+    from fuzzy_pipeline.settings import load_settings
+    from fuzzy_pipeline.steps.ingest import IngestStep
+    from fuzzy_pipeline.steps.run_date import run_date
+    from fuzzy_pipeline.stores import arctic
+
+    arctic._SPARE_BYTES = -(1 << 40)
+    settings = load_settings()
+    report = run_date(IngestStep(), dt.date.fromisoformat(date), settings.symbols, settings, InlineEngine())
+    say("failed", sorted(report.failed))
+
+
 def backfill(dates: Sequence[str]) -> None:
     """What ``fuzzy backfill`` does: a backfill through the instance's daemon, which is started when there is none."""
     from fuzzy_pipeline.schedules import launch
@@ -276,7 +290,9 @@ def read(seconds: float, stop: str) -> None:
     watch(Path(stop), seconds)
 
 
-WORKS: Mapping[str, Callable[..., None]] = {"run": run, "catch_up": catch_up, "read": read, "backfill": backfill}
+WORKS: Mapping[str, Callable[..., None]] = {
+    work.__name__: work for work in (run, catch_up, read, backfill, ingest_without_check)
+}
 
 
 def _load() -> None:

@@ -30,6 +30,9 @@ KILLS_A_DATE = 5
 DATES_A_RECOVERY = 2
 """A date that was killed is left so until the next one was run too, which then starts from an older state."""
 
+PROCESSES = {"FUZZY_ENGINE__KIND": "processes", "FUZZY_ENGINE__WORKERS": "2", "FUZZY_ENGINE__MIN_SYMBOLS": "1"}
+PER_SYMBOL = ("raw_ticks", "enriched_ticks", "bars", "day_metadata_phase1", "quality_measures", "day_metadata_phase2")
+
 ENGINE = """
 import sys
 import time
@@ -96,6 +99,49 @@ def test_killed_nightly_runs_are_caught_up_to_the_undisturbed_hashes_and_never_s
     whole_s = sum(seconds for _, seconds in steps)
     print(f"{KILLS} kills in runs of {whole_s:.1f} s, {time.monotonic() - began:.0f} s in all: {dict(covered)}")  # noqa: T201
     print(f"caught up by {runs}; the reader: {said}")  # noqa: T201
+
+
+@pytest.mark.skipif(KILLS < 10, reason="a tenth of FUZZY_TEST_KILLS, and workers take long to start")
+def test_a_nightly_run_of_which_workers_are_killed_goes_on_without_them(tmp_path: Path) -> None:
+    date = DATES[1]
+    home = tmp_path / "workers" / "home"
+    undisturbed().copy_first(home)
+    undisturbed().run(date)
+    moments, killed, ends = random.Random(SEED), list[str](), list[bool]()
+    for _ in range(KILLS // 10):
+        process = the_forks().start("run", home, PROCESSES, dates=[str(date)], last=str(date), force=True)
+        killed += kill_a_worker(process, moments.choice(PER_SYMBOL), moments.uniform(0.0, 1.0))
+        process.succeed()
+        ends += [json.loads(line)[1] for line in process.lines("run")]
+    runs = caught_up(home, date)
+    expected = of_dates(content_of(load_settings(home=undisturbed().home)), last=date)
+    assert differences(content_of(load_settings(home=home)), expected) == []
+    assert killed, "no worker was there to be killed"
+    print(f"workers killed in {killed}; runs succeeded: {ends}; caught up by {runs}")  # noqa: T201
+
+
+def kill_a_worker(process: Process, step: str, delay_s: float) -> list[str]:
+    """Kill one of a run's workers so long after a step began; the step it was in, nothing when there was no worker."""
+    process.until(lambda: step in dict(process.steps) or not process.is_running())
+    process.until(lambda: bool(workers_of(process.pid)) or not process.is_running())
+    time.sleep(delay_s)
+    for worker in workers_of(process.pid)[:1]:
+        os.kill(worker, signal.SIGKILL)
+        return [process.steps[-1][0]]
+    return []
+
+
+def workers_of(pid: int) -> list[int]:
+    """Worker processes that a run has started."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == pid and b"spawn_main" in (path / "cmdline").read_bytes():
+                found.append(int(path.name))
+        except OSError:
+            continue  # it has ended
+    return sorted(found)
 
 
 def test_workers_end_with_the_run_process_that_is_killed() -> None:

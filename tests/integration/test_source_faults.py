@@ -322,9 +322,11 @@ def test_a_nightly_run_names_the_symbols_that_failed_and_catching_up_completes_t
     feed.server.close()
     ((_, success, _, _, error),) = run("run", broken, dates=[str(date)])
     assert success is False
-    assert "3 of 3 symbols failed, 0 are stored" in str(error)
     for symbol in SYMBOLS:
-        assert f"{symbol}: raw_ticks: SourceUnavailableError: 127.0.0.1:{feed.port}: cannot connect" in str(error)
+        assert f"{symbol} {date}" in str(error)
+    assert f"127.0.0.1:{feed.port}: cannot connect" in str(error)
+    page = (broken / "reports" / f"{date}.html").read_text()
+    assert "SourceUnavailableError" in page
     feed.back()
     assert [(due, success) for due, success, _ in run("catch_up", broken)] == [(f"{date} failed", True)]
     settings = load_settings(home=broken)
