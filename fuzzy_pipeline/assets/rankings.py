@@ -49,6 +49,7 @@ def ranking_assets(partitions: dg.TimeWindowPartitionsDefinition, settings: Sett
         COMPLETE_CHECK,
         asset=RANKINGS_TABLE,
         description="Every symbol of the settings has a day record to be ranked by.",
+        partitions_def=partitions,
     )
     checks = [complete, *(stored_check_spec(table, partitions) for table in RANKING_TABLES)]
 

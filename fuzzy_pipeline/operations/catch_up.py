@@ -154,7 +154,7 @@ def _needs(
             cause = "missing"
         elif state == "failed" or (state == "complete" and date in broken_off):
             cause = "failed"
-        elif (symbol, date) in gaps:
+        elif state != "retired" and (symbol, date) in gaps:
             cause = "gaps"
         elif state == "stale":
             cause = "stale"

@@ -46,8 +46,10 @@ def compute_missing(
     for date in sorted({date for _, date in missing}):
         wanted = sorted(symbol for symbol, day in missing if day == date)
         for step in STEPS[table]:
+            done = store.manifest.versions(step.name, [date], wanted)
+            lacking = [symbol for symbol in wanted if (symbol, date) not in done]
             try:
-                report = run_date(step, date, wanted, chosen, InlineEngine())
+                report = run_date(step, date, lacking, chosen, InlineEngine())
             except StoreError as error:  # a full disk, say: what is stored can be read all the same
                 text = f"{step.name} {date} was not computed: {error}"
                 warnings.warn(text, RecordsNotComputedWarning, stacklevel=3)

@@ -187,7 +187,7 @@ def _totals(
     least = min(scores, key=lambda symbol: (scores[symbol], symbol), default=None)
     return Totals(
         expected_symbols=len(expected),
-        stored_symbols=sum(states.get(symbol) in ("complete", "stale") for symbol in expected),
+        stored_symbols=sum(states.get(symbol) in ("complete", "stale", "retired") for symbol in expected),
         other_symbols=len(set(states) - set(expected)),
         rows_in=rows_in,
         ticks=sum(row.ticks for row in known.values()),

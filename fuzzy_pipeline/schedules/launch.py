@@ -8,6 +8,7 @@ reach runs through the environment: what is handed in must be what ``load_settin
 from __future__ import annotations
 
 import datetime as dt
+import fcntl
 import logging
 import os
 import shutil
@@ -19,7 +20,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import IO, Self
@@ -32,13 +33,14 @@ from fuzzy_pipeline.assets.date_report import written
 from fuzzy_pipeline.assets.partitions import last_partition_date
 from fuzzy_pipeline.errors import EngineError, SettingsError, StoreError
 from fuzzy_pipeline.operations.catch_up import CatchUpPlan, Due
-from fuzzy_pipeline.resources.run_locks import held_run
+from fuzzy_pipeline.resources.run_locks import end_dead_runs, held_run
 from fuzzy_pipeline.resources.run_tags import CATCH_UP_TAG, REFETCH_TAG, run_tags
 from fuzzy_pipeline.schedules.after_close import NIGHTLY
 from fuzzy_pipeline.schedules.catch_up import current_plan, next_requests
 from fuzzy_pipeline.schedules.job_backfill import HAS_ENDED, nightly_backfill
 from fuzzy_pipeline.schedules.run_states import ACTIVE, ENDED_BADLY
 from fuzzy_pipeline.settings import Settings
+from fuzzy_pipeline.steps.rank_symbols import RANKING_TABLES
 from fuzzy_pipeline.steps.workbench import workbench
 from fuzzy_pipeline.stores.file_lock import disk_errors, held
 
@@ -127,7 +129,10 @@ def _selection(defs: dg.Definitions, assets: Sequence[str]) -> list[dg.AssetKey]
     unknown = [name for name in assets if name not in known]
     if unknown:
         raise SettingsError(f"no such assets: {', '.join(unknown)}; there are {', '.join(known)}")
-    return [dg.AssetKey(name) for name in (assets or known)]
+    wanted = list(assets or known)
+    if set(wanted) & set(RANKING_TABLES):  # both are made in one piece of work
+        wanted = list(dict.fromkeys((*wanted, *RANKING_TABLES)))
+    return [dg.AssetKey(name) for name in wanted]
 
 
 def run_now(
@@ -226,13 +231,21 @@ def backfill(
         MODULE, dates, _selection(defs, assets) if assets else (), run_tags(settings, symbols, force)
     )
     _end_on_sigterm()
-    with dg.DagsterInstance.get() as instance, _Daemon(instance) as daemon:
+    with (
+        (settings.dagster_home / "daemon.log").open("ab") as log_file,
+        dg.DagsterInstance.get() as instance,
+        _Daemon(instance, log_file) as daemon,
+    ):
         instance.add_backfill(request)
         while True:
+            end_dead_runs(instance, settings.home)  # of a daemon that was killed: this backfill would wait for hours
             state = _state(instance, request.backfill_id, len(dates))
-            yield state
             found = instance.get_backfill(request.backfill_id)
-            if found is None or found.status in HAS_ENDED:
+            has_ended = found is None or found.status in HAS_ENDED
+            if has_ended and daemon.is_needed():
+                state = replace(state, waiting_for="another backfill, which uses the daemon started for this one")
+            yield state
+            if has_ended and not state.waiting_for:
                 return
             if not daemon.ensure():
                 raise EngineError(
@@ -267,15 +280,16 @@ def _why(instance: dg.DagsterInstance, run_id: str) -> str:
 
 
 class _Daemon:
-    """The instance's daemon while a backfill needs one: the one that runs, else one started for the block.
+    """The instance's daemon while somebody needs one: the one that runs, else one started for the block.
 
     A daemon that was killed leaves heartbeats behind which Dagster calls healthy for minutes. A live one beats every
-    30 seconds, so an older beat means that none is there.
+    30 seconds, so an older beat means that none is there. Two at once launch every run twice: whoever starts one gives
+    it a lock that it holds until it ends, so that commands started in the same moment share one.
     """
 
-    def __init__(self, instance: dg.DagsterInstance) -> None:
+    def __init__(self, instance: dg.DagsterInstance, output: IO[bytes] | None = None) -> None:
         self._instance = instance
-        self._log = (Path(os.environ["DAGSTER_HOME"]) / "daemon.log").open("ab")
+        self._output = output
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -285,7 +299,6 @@ class _Daemon:
         if self._process is not None:
             _end([self._process])
             self._instance.wipe_daemon_heartbeats()
-        self._log.close()
 
     def ensure(self) -> bool:
         """Start one where none is running; False when the one started here has ended by itself."""
@@ -293,15 +306,28 @@ class _Daemon:
             return self._process.poll() is None
         beats = [beat.timestamp for beat in self._instance.get_daemon_heartbeats().values()]
         if time.time() - max(beats, default=0.0) > DAEMON_SILENCE_S:
-            self._process = _start("dagster-daemon", ["run", "-m", MODULE], self._log)
+            with (Path(os.environ["DAGSTER_HOME"]) / "daemon.lock").open("ab") as lock:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return True  # it has just been started, or has no time to beat
+                self._process = _start("dagster-daemon", ["run", "-m", MODULE], self._output, keep=(lock.fileno(),))
         return True
 
+    def is_needed(self) -> bool:
+        """Whether some backfill is under way that would be left without the daemon started here."""
+        return self._process is not None and any(
+            found.status not in HAS_ENDED for found in self._instance.get_backfills()
+        )
 
-def _start(command: str, arguments: Sequence[str], output: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
+
+def _start(
+    command: str, arguments: Sequence[str], output: IO[bytes] | None = None, keep: Sequence[int] = ()
+) -> subprocess.Popen[bytes]:
     """Start a Dagster command of this environment in its own session.
 
     Signals are restored to their defaults: started from a shell's background job, the child would inherit an ignored
-    SIGINT, to which Dagster maps SIGTERM too, and could only be killed.
+    SIGINT, to which Dagster maps SIGTERM too, and could only be killed. ``keep``: open files that it inherits.
     """
     path = shutil.which(command, path=str(Path(sys.executable).parent)) or command
 
@@ -314,6 +340,7 @@ def _start(command: str, arguments: Sequence[str], output: IO[bytes] | None = No
         stdout=output,
         stderr=subprocess.STDOUT if output else None,
         start_new_session=True,
+        pass_fds=keep,
         preexec_fn=restore,  # noqa: PLW1509
     )
 
@@ -377,18 +404,14 @@ def serve_ui(settings: Settings, host: str, port: int) -> None:
     _check_port(host, port)
     prepare_instance(settings)
     _end_on_sigterm()
-    processes = [
-        _start("dagster-webserver", ["-m", MODULE, "-h", host, "-p", str(port)]),
-        _start("dagster-daemon", ["run", "-m", MODULE]),
-    ]
-    try:
-        while all(process.poll() is None for process in processes):
-            time.sleep(0.5)
-        raise EngineError("the Dagster web server or daemon ended by itself; what it said is above")
-    finally:
-        _end(processes)
-        with dg.DagsterInstance.get() as instance:
-            instance.wipe_daemon_heartbeats()
+    with dg.DagsterInstance.get() as instance, _Daemon(instance) as daemon:
+        web = _start("dagster-webserver", ["-m", MODULE, "-h", host, "-p", str(port)])
+        try:
+            while web.poll() is None and daemon.ensure():
+                time.sleep(0.5)
+            raise EngineError("the Dagster web server or daemon ended by itself; what it said is above")
+        finally:
+            _end([web])
 
 
 def _end_on_sigterm() -> None:

@@ -215,7 +215,7 @@ def stored_tape(store: Store, row: ManifestRow) -> FetchedTicks | None:
     ):  # fmt: skip
         for name, array in columns.items():
             array[places] = part[name]
-    own = (REFETCHED, RELEASES, UNUSED_RELEASES, REPLAYED)
+    own = (RELEASES, UNUSED_RELEASES, REPLAYED)
     return FetchedTicks(
         symbol=symbol,
         trading_date=date,

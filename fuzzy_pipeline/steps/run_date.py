@@ -112,6 +112,10 @@ def run_date(
     if todo or report.failed or store is None:
         # Only now is a source opened: a date that is complete needs none.
         with _alone_at_the_source(settings) if from_source else nullcontext():
+            if from_source and store is not None:
+                # Another run may have fetched everything while this one waited for the lock.
+                report.skipped.clear()
+                todo = _plan(step, settings, store, symbols, force, report)
             store, possible = _reach_source(bench, store, todo, report) if from_source else (bench.store, todo)
             _work_off(step, settings, engine, store, possible, report)
     report.seconds = time.perf_counter() - started

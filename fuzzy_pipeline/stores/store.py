@@ -9,7 +9,7 @@ import contextlib
 import datetime as dt
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ class StoreLocation:
     """All a worker process needs to open a store; can be pickled. The URI may hold keys: do not print it."""
 
     kind: DataKind
-    heavy_uri: str
+    heavy_uri: str = field(repr=False)
     light_path: Path
     lock_timeout_s: float
 

@@ -12,6 +12,7 @@ import os
 import signal
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -31,10 +32,13 @@ DAEMON = {"FUZZY_CATCH_UP__ENABLED": "false"}
 
 
 @pytest.fixture(autouse=True)
-def little_work(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The settings of the forked processes in this one."""
+def little_work(home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """The settings of the forked processes in this one; no daemon is left behind."""
     for name, value in SMALL.items():
         monkeypatch.setenv(name, value)
+    yield
+    for folder in tmp_path.iterdir():
+        kill_sessions(daemons(folder / "home"))
 
 
 def assert_complete(home: Path, *dates: object) -> None:
@@ -152,6 +156,7 @@ def test_a_backfill_whose_daemon_is_killed_with_all_its_runs_is_caught_up(tmp_pa
     undisturbed().run(*dates)
     began = time.monotonic()
     command = backfill(home, *dates)
+    command.until(lambda: bool(command.lines("state")))
     command.until(lambda: dates_done(command) >= kill - 1 and bool(runs_by_backfill(home)))
     time.sleep(2.0 * kill)
     command.kill()
