@@ -17,7 +17,7 @@ SETTINGS_CHANGED = "settings.changed"
 MASK = "***"
 
 _SECRET_NAME = re.compile(
-    r"secret|passw|token|credential|private|signature|dsn|webhook|api_?key|access_?key|account_?key|(^|_)(key|auth|sas)$",
+    r"secret|passw|token|credential|private|signature|dsn|webhook_url|api_?key|access_?key|account_?key|(^|_)(key|auth|sas)$",
     re.IGNORECASE,
 )
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://\S*")
