@@ -30,7 +30,7 @@ def chosen_symbols(text: str) -> tuple[str, ...]:
 
 Date = Annotated[dt.date, typer.Argument(parser=parse_date, metavar="DATE", help="Trading date, YYYY-MM-DD.")]
 OptionalDate = Annotated[
-    dt.date | None, typer.Argument(parser=parse_date, metavar="[DATE]", help="Trading date, YYYY-MM-DD.")
+    dt.date | None, typer.Argument(parser=parse_date, metavar="DATE", help="Trading date, YYYY-MM-DD.")
 ]
 From = Annotated[dt.date, typer.Option("--from", parser=parse_date, metavar="DATE", help="First date.")]
 To = Annotated[dt.date, typer.Option("--to", parser=parse_date, metavar="DATE", help="Last date, included.")]

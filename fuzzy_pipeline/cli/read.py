@@ -128,7 +128,7 @@ def bars(
 
 
 def metadata(
-    symbol: Annotated[str, typer.Argument(metavar="[SYMBOL]", help="Ticker, or several: A,B. Default: all.")] = "",
+    symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="Ticker, or several: A,B. Default: all.")] = "",
     from_: OptionalFrom = None,
     to: OptionalTo = None,
     export: Export = None,

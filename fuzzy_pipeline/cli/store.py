@@ -12,7 +12,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from fuzzy_pipeline.cli.arguments import OptionalFrom, OptionalTo, Symbols, chosen_symbols, parse_names
+from fuzzy_pipeline.cli.arguments import OptionalFrom, OptionalTo, chosen_symbols, parse_names
 from fuzzy_pipeline.cli.console import err, note, out, print_table
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of backup
 def check(
     from_: OptionalFrom = None,
     to: OptionalTo = None,
-    symbols: Symbols = "",
+    symbols: Annotated[str, typer.Option(metavar="A,B", help="Only these symbols; default: all.")] = "",
     tables: Annotated[str, typer.Option(metavar="A,B", help="Only these tables.")] = "",
     quick: Annotated[bool, typer.Option("--quick", help="Only see that it can be read, and count rows.")] = False,
 ) -> None:
