@@ -8,13 +8,11 @@ reach runs through the environment: what is handed in must be what ``load_settin
 from __future__ import annotations
 
 import datetime as dt
-import fcntl
 import logging
 import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import time
 import uuid
@@ -22,8 +20,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import resources
-from pathlib import Path
-from typing import IO, Self
 
 import dagster as dg
 from dagster_shared.error import SerializableErrorInfo
@@ -38,6 +34,7 @@ from fuzzy_pipeline.resources.run_tags import CATCH_UP_TAG, REFETCH_TAG, run_tag
 from fuzzy_pipeline.schedules.after_close import NIGHTLY
 from fuzzy_pipeline.schedules.catch_up import current_plan, next_requests
 from fuzzy_pipeline.schedules.job_backfill import HAS_ENDED, nightly_backfill
+from fuzzy_pipeline.schedules.processes import MODULE, Daemon, end, start
 from fuzzy_pipeline.schedules.run_states import ACTIVE, ENDED_BADLY
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.steps.rank_symbols import RANKING_TABLES
@@ -46,9 +43,7 @@ from fuzzy_pipeline.stores.file_lock import disk_errors, held
 
 log = logging.getLogger(__name__)
 
-MODULE = "fuzzy_pipeline.definitions"
 BACKFILL_POLL_S = 1.0
-DAEMON_SILENCE_S = 45.0
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -234,7 +229,7 @@ def backfill(
     with (
         (settings.dagster_home / "daemon.log").open("ab") as log_file,
         dg.DagsterInstance.get() as instance,
-        _Daemon(instance, log_file) as daemon,
+        Daemon(instance, log_file) as daemon,
     ):
         instance.add_backfill(request)
         while True:
@@ -277,85 +272,6 @@ def _why(instance: dg.DagsterInstance, run_id: str) -> str:
     records = instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
     data = [record.dagster_event.step_failure_data for record in records if record.dagster_event]
     return "\n".join(_said(failure.error) for failure in data if failure.error)
-
-
-class _Daemon:
-    """The instance's daemon while somebody needs one: the one that runs, else one started for the block.
-
-    A daemon that was killed leaves heartbeats behind which Dagster calls healthy for minutes. A live one beats every
-    30 seconds, so an older beat means that none is there. Two at once launch every run twice: whoever starts one gives
-    it a lock that it holds until it ends, so that commands started in the same moment share one.
-    """
-
-    def __init__(self, instance: dg.DagsterInstance, output: IO[bytes] | None = None) -> None:
-        self._instance = instance
-        self._output = output
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._process is not None:
-            _end([self._process])
-            self._instance.wipe_daemon_heartbeats()
-
-    def ensure(self) -> bool:
-        """Start one where none is running; False when the one started here has ended by itself."""
-        if self._process is not None:
-            return self._process.poll() is None
-        beats = [beat.timestamp for beat in self._instance.get_daemon_heartbeats().values()]
-        if time.time() - max(beats, default=0.0) > DAEMON_SILENCE_S:
-            with (Path(os.environ["DAGSTER_HOME"]) / "daemon.lock").open("ab") as lock:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    return True  # it has just been started, or has no time to beat
-                self._process = _start("dagster-daemon", ["run", "-m", MODULE], self._output, keep=(lock.fileno(),))
-        return True
-
-    def is_needed(self) -> bool:
-        """Whether some backfill is under way that would be left without the daemon started here."""
-        return self._process is not None and any(
-            found.status not in HAS_ENDED for found in self._instance.get_backfills()
-        )
-
-
-def _start(
-    command: str, arguments: Sequence[str], output: IO[bytes] | None = None, keep: Sequence[int] = ()
-) -> subprocess.Popen[bytes]:
-    """Start a Dagster command of this environment in its own session.
-
-    Signals are restored to their defaults: started from a shell's background job, the child would inherit an ignored
-    SIGINT, to which Dagster maps SIGTERM too, and could only be killed. ``keep``: open files that it inherits.
-    """
-    path = shutil.which(command, path=str(Path(sys.executable).parent)) or command
-
-    def restore() -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-    return subprocess.Popen(  # the preexec function only resets signals
-        [path, *arguments],
-        stdout=output,
-        stderr=subprocess.STDOUT if output else None,
-        start_new_session=True,
-        pass_fds=keep,
-        preexec_fn=restore,  # noqa: PLW1509
-    )
-
-
-def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Ask processes to end, and insist after ten seconds."""
-    for process in processes:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-    for process in processes:
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def catch_up_plan(settings: Settings, lookback_days: int | None = None) -> CatchUpPlan:
@@ -404,14 +320,14 @@ def serve_ui(settings: Settings, host: str, port: int) -> None:
     _check_port(host, port)
     prepare_instance(settings)
     _end_on_sigterm()
-    with dg.DagsterInstance.get() as instance, _Daemon(instance) as daemon:
-        web = _start("dagster-webserver", ["-m", MODULE, "-h", host, "-p", str(port)])
+    with dg.DagsterInstance.get() as instance, Daemon(instance) as daemon:
+        web = start("dagster-webserver", ["-m", MODULE, "-h", host, "-p", str(port)])
         try:
             while web.poll() is None and daemon.ensure():
                 time.sleep(0.5)
             raise EngineError("the Dagster web server or daemon ended by itself; what it said is above")
         finally:
-            _end([web])
+            end([web])
 
 
 def _end_on_sigterm() -> None:

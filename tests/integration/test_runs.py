@@ -20,6 +20,7 @@ from fuzzy_pipeline.assets.partitions import trading_date_partitions
 from fuzzy_pipeline.errors import SettingsError
 from fuzzy_pipeline.resources.run_tags import settings_fingerprint
 from fuzzy_pipeline.schedules import launch
+from fuzzy_pipeline.schedules.processes import MODULE
 from fuzzy_pipeline.settings import load_settings
 from fuzzy_pipeline.steps.workbench import workbench
 
@@ -58,7 +59,7 @@ def backfill_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
 
     The code location is loaded in this process, under the name that ``dagster-daemon run -m`` gives it.
     """
-    named = ModuleTarget(launch.MODULE, attribute=None, working_directory=None, location_name=None).create_origins()[0]
+    named = ModuleTarget(MODULE, attribute=None, working_directory=None, location_name=None).create_origins()[0]
     origin = InProcessCodeLocationOrigin(named.loadable_target_origin, location_name=named.location_name)
     with WorkspaceProcessContext(instance, InProcessTestWorkspaceLoadTarget(origin)) as workspace:
         errors = [error for error in execute_backfill_iteration(workspace, logging.getLogger("daemon")) if error]
