@@ -233,15 +233,17 @@ def _returns(store: Store, inputs: RankingInputs) -> NDArray[np.float64]:
 def _commit(
     store: Store, inputs: RankingInputs, tables: Mapping[str, pa.Table], report: DateReport, seconds: float
 ) -> None:
-    """Replace the date whole: also what belongs to symbols that the settings no longer name."""
+    """Replace the date whole, one run at a time: also what belongs to symbols that the settings no longer name."""
     results: dict[str, list[ManifestRow]] = {symbol: [] for symbol in inputs.symbols}
     for table, rows in tables.items():
-        gone = {row.symbol for row in store.manifest.rows(table, [inputs.date])} - set(inputs.symbols)
-        store.manifest.remove(table, inputs.date, sorted(gone))
-        store.light.replace_symbols(table, inputs.date, rows, sorted({*inputs.symbols, *gone}))
         made = _manifest_rows(store, inputs, table, rows, seconds)
-        store.manifest.commit(table, inputs.date, made)
-        store.manifest.clear_failures(table, inputs.date, inputs.symbols)
+        with store.one_writer(f"results of {table} {inputs.date}"):
+            gone = {row.symbol for row in store.manifest.rows(table, [inputs.date])} - set(inputs.symbols)
+            store.manifest.remove(table, inputs.date, sorted(gone))
+            store.manifest.withdraw(table, inputs.date, made, together=True)
+            store.light.replace_symbols(table, inputs.date, rows, sorted({*inputs.symbols, *gone}))
+            store.manifest.commit(table, inputs.date, made)
+            store.manifest.clear_failures(table, inputs.date, inputs.symbols)
         for row in made:
             results[row.symbol].append(row)
     report.committed = [StepResult(tuple(rows)) for rows in results.values()]

@@ -270,17 +270,24 @@ def _settings_of_one_worker(settings: Settings, engine: Engine) -> Settings:
 
 
 def _commit(store: Store, batch: Sequence[StepResult], report: DateReport) -> None:
-    """Light rows first, the manifest last: what has no manifest row does not exist."""
+    """Light rows first, the manifest last: what has no manifest row does not exist.
+
+    One run at a time: the light rows of one and the manifest rows of another would not belong together.
+    """
     if not batch:
         return
     symbols = [result.rows[0].symbol for result in batch]
-    for light in sorted({name for result in batch for name in result.light}):
-        rows = pa.concat_tables([result.light[light] for result in batch if light in result.light])
-        store.light.replace_symbols(light, report.date, rows, symbols)
-    for table in report.tables:
-        made = [row for result in batch for row in result.rows if row.table == table]
-        store.manifest.commit(table, report.date, made)
-        store.manifest.clear_failures(table, report.date, [row.symbol for row in made])
+    lights = sorted({name for result in batch for name in result.light})
+    made = {table: [row for result in batch for row in result.rows if row.table == table] for table in report.tables}
+    with store.one_writer(f"results of {', '.join(report.tables)} {report.date}"):
+        for table in set(lights) & set(made):
+            store.manifest.withdraw(table, report.date, made[table])
+        for light in lights:
+            rows = pa.concat_tables([result.light[light] for result in batch if light in result.light])
+            store.light.replace_symbols(light, report.date, rows, symbols)
+        for table, of_table in made.items():
+            store.manifest.commit(table, report.date, of_table)
+            store.manifest.clear_failures(table, report.date, [row.symbol for row in of_table])
     report.committed.extend(batch)
 
 

@@ -168,6 +168,16 @@ class Manifest:
         """Make data invisible; to be done before deleting them."""
         self._put(f"manifest/{table}", date, to_table([], ManifestRow), symbols)
 
+    def withdraw(self, table: str, date: dt.date, rows: Sequence[ManifestRow], *, together: bool = False) -> None:
+        """Make light rows invisible that are about to be replaced by others; the same again stay visible.
+
+        A row of the light tier has no versions: without this, a run killed before it commits would leave other rows
+        than the manifest says. ``together``: all of the date as soon as one symbol's are others.
+        """
+        held = {row.symbol: row.content_hash for row in self.rows(table, [date])}
+        other = [row.symbol for row in rows if held.get(row.symbol, row.content_hash) != row.content_hash]
+        self.remove(table, date, sorted(held) if together and other else other)
+
     def record_failures(self, date: dt.date, rows: Sequence[FailureRow]) -> None:
         """Keep why symbols failed on a date; attempts of an earlier failure are added.
 

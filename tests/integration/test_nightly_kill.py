@@ -13,16 +13,29 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from fuzzy_pipeline.engine import InlineEngine
 from fuzzy_pipeline.report import reports_folder
-from fuzzy_pipeline.settings import load_settings
+from fuzzy_pipeline.schema.day_metadata import PHASE1_TABLE
+from fuzzy_pipeline.schema.day_metadata_phase2 import PHASE2_TABLE
+from fuzzy_pipeline.schema.rankings import RANKINGS_TABLE
+from fuzzy_pipeline.settings import Settings, load_settings
+from fuzzy_pipeline.steps.describe_day import DayMetadataPhase1Step
+from fuzzy_pipeline.steps.pipeline import pipeline_steps
+from fuzzy_pipeline.steps.rank_symbols import rank_date
+from fuzzy_pipeline.steps.run_date import run_date
+from fuzzy_pipeline.steps.workbench import close_workbenches
+from fuzzy_pipeline.stores.manifest import Manifest, ManifestRow
 from tests.integration.run_processes import DATES, ROOT, SMALL, Process, the_forks, undisturbed
 from tests.integration.watching_reader import content_of, differences, of_dates
+from tests.unit.store_care.simulated_home import DATE, SYMBOLS, run_all, settings_of
 
 KILLS = int(os.environ.get("FUZZY_TEST_KILLS", "2"))
 SEED = int(os.environ.get("FUZZY_TEST_SEED", "8"))
@@ -35,6 +48,7 @@ PER_SYMBOL = ("raw_ticks", "enriched_ticks", "bars", "day_metadata_phase1", "qua
 
 ENGINE = """
 import sys
+import threading
 import time
 from fuzzy_pipeline.engine import ProcessEngine
 if __name__ == "__main__":
@@ -99,6 +113,72 @@ def test_killed_nightly_runs_are_caught_up_to_the_undisturbed_hashes_and_never_s
     whole_s = sum(seconds for _, seconds in steps)
     print(f"{KILLS} kills in runs of {whole_s:.1f} s, {time.monotonic() - began:.0f} s in all: {dict(covered)}")  # noqa: T201
     print(f"caught up by {runs}; the reader: {said}")  # noqa: T201
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing that runs on an exception of the program's own runs."""
+
+
+@pytest.mark.parametrize("table", [PHASE1_TABLE, PHASE2_TABLE, RANKINGS_TABLE])
+def test_a_run_killed_between_light_rows_and_commit_leaves_no_row_that_is_not_what_the_manifest_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    """The settings are changed, the run is killed, and they are changed back: then nothing seems to be out of date."""
+    first = settings_of(tmp_path)
+    everything_of_the_date(first)
+    expected = content_of(first)
+    second = first.model_copy(update={"eligibility_profile": "all"})
+    commit = Manifest.commit
+
+    def killed_before(self: Manifest, name: str, date: dt.date, rows: Sequence[ManifestRow]) -> None:
+        if name == table:
+            raise Killed
+        commit(self, name, date, rows)
+
+    monkeypatch.setattr(Manifest, "commit", killed_before)
+    with pytest.raises(Killed):
+        everything_of_the_date(second)
+    monkeypatch.undo()
+    close_workbenches()
+    changed = content_of(first)  # proves every row
+    assert changed != expected
+    assert not any(key[0] == table for key in changed)
+    everything_of_the_date(first)
+    assert differences(content_of(first), expected) == []
+
+
+def everything_of_the_date(settings: Settings) -> None:
+    run_all(settings)
+    rank_date(DATE, settings)
+
+
+def test_two_runs_that_commit_the_same_date_with_other_content_do_not_mix_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Light rows of one and manifest rows of the other would not belong together, and nothing would tell."""
+    first = settings_of(tmp_path)
+    run_all(first)
+    second = first.model_copy(update={"eligibility_profile": "all"})
+    commit, other = Manifest.commit, list[threading.Thread]()
+    step = DayMetadataPhase1Step()
+
+    def beside(self: Manifest, name: str, date: dt.date, rows: Sequence[ManifestRow]) -> None:
+        """In the middle of the first run's commit the other one begins, and has half a second."""
+        if name == PHASE1_TABLE and not other:
+            work = (step, DATE, SYMBOLS, first, InlineEngine())
+            other.append(threading.Thread(target=run_date, args=work, kwargs={"force": True}))
+            other[0].start()
+            time.sleep(0.5)
+        commit(self, name, date, rows)
+
+    for upstream in pipeline_steps(second)[:3]:
+        run_date(upstream, DATE, SYMBOLS, second, InlineEngine()).raise_if_failed()
+    before = content_of(second)
+    monkeypatch.setattr(Manifest, "commit", beside)
+    run_date(step, DATE, SYMBOLS, second, InlineEngine()).raise_if_failed()
+    other[0].join()
+    close_workbenches()
+    assert differences(content_of(second), before) != []
 
 
 @pytest.mark.skipif(KILLS < 10, reason="a tenth of FUZZY_TEST_KILLS, and workers take long to start")
