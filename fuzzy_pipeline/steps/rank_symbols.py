@@ -121,7 +121,8 @@ def rank_date(date: dt.date, settings: Settings, *, force: bool = False) -> Date
     CalendarError
         Not a trading date.
     NotStoredError
-        There is no store, no symbol has a day record, or what is compared was retired.
+        There is no store, no symbol has a day record (rankings made earlier are withdrawn), or what is compared was
+        retired.
     """
     trading_calendar.session(date)
     started = time.perf_counter()
@@ -130,6 +131,7 @@ def rank_date(date: dt.date, settings: Settings, *, force: bool = False) -> Date
     for symbol, failure in inputs.failed.items():
         report.fail(symbol, failure, RANKING_TABLES)
     if not inputs.present:
+        _withdraw(store, date)
         raise NotStoredError(
             f"{RANKINGS_TABLE} {date}: none of {', '.join(inputs.symbols)} has a day record of acceptable quality"
             + "".join(f"\n  {failure.reason}" for failure in inputs.failed.values())
@@ -237,7 +239,7 @@ def _commit(
     results: dict[str, list[ManifestRow]] = {symbol: [] for symbol in inputs.symbols}
     for table, rows in tables.items():
         made = _manifest_rows(store, inputs, table, rows, seconds)
-        with store.one_writer(f"results of {table} {inputs.date}"):
+        with store.one_writer(_results(table, inputs.date)):
             gone = {row.symbol for row in store.manifest.rows(table, [inputs.date])} - set(inputs.symbols)
             store.manifest.remove(table, inputs.date, sorted(gone))
             store.manifest.withdraw(table, inputs.date, made, together=True)
@@ -247,6 +249,17 @@ def _commit(
         for row in made:
             results[row.symbol].append(row)
     report.committed = [StepResult(tuple(rows)) for rows in results.values()]
+
+
+def _withdraw(store: Store, date: dt.date) -> None:
+    """Take the date's earlier rankings out of sight: nothing that they compared may be built upon any more."""
+    for table in RANKING_TABLES:
+        with store.one_writer(_results(table, date)):
+            store.manifest.remove(table, date, sorted(row.symbol for row in store.manifest.rows(table, [date])))
+
+
+def _results(table: str, date: dt.date) -> str:
+    return f"results of {table} {date}"
 
 
 def _manifest_rows(

@@ -21,7 +21,7 @@ from fuzzy_pipeline.schema.records import from_table
 from fuzzy_pipeline.schema.tables import BAR_TABLES, HEAVY_TABLES
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.steps import rank_symbols
-from fuzzy_pipeline.steps.rank_symbols import rank_date, rankings_are_stale
+from fuzzy_pipeline.steps.rank_symbols import RANKING_TABLES, rank_date, rankings_are_stale
 from fuzzy_pipeline.stores.memory import memory_store
 from fuzzy_pipeline.stores.store import Store
 from fuzzy_pipeline.trading_calendar import now_eastern, trading_dates_before
@@ -257,6 +257,17 @@ def test_without_any_record_nothing_is_ranked_and_every_reason_is_told(store: St
     with pytest.raises(NotStoredError, match=r"none of AAA, BBB, SPY has a day record of acceptable quality\n  AAA"):
         rank()
     assert store.light.read(RANKINGS_TABLE, dates=[WEDNESDAY]) is None
+
+
+def test_rankings_made_earlier_are_withdrawn_when_no_symbol_may_be_built_upon_any_more(store: Store) -> None:
+    put_days(store, WEDNESDAY, VOLUMES)
+    rank()
+    fail(store, QUALITY_TABLE, WEDNESDAY, list(VOLUMES), "broke a rule")
+    with pytest.raises(NotStoredError, match="AAA 2025-11-26: no quality_measures, they failed: broke a rule"):
+        rank()
+    assert [row.table for table in RANKING_TABLES for row in store.manifest.rows(table, [WEDNESDAY])] == []
+    store.manifest.clear_failures(QUALITY_TABLE, WEDNESDAY, list(VOLUMES))
+    assert {row.symbol for row in rank().computed(RANKINGS_TABLE)} == set(VOLUMES)
 
 
 def test_a_record_whose_row_is_gone_is_an_error(store: Store) -> None:
