@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fuzzy_pipeline.charts.clock import clock_label
-from fuzzy_pipeline.charts.figure import DOWN, INK, UP, panel, panels, png
+from fuzzy_pipeline.charts.figure import DOWN, INK, UP, columns, panel, panels, png
 from fuzzy_pipeline.schema.arrays import Arrays
 
 
@@ -35,11 +35,11 @@ def candlestick_png(bars: Arrays, title: str) -> bytes:
     figure, (price, volume) = panels(title, (3, 1))
     price.vlines(place, bars["low"][known], bars["high"][known], color=color, linewidth=1)
     body = np.maximum(np.abs(close - opening), (bars["high"][known] - bars["low"][known]).max(initial=0.0) * 0.004)
-    price.bar(place, body, bottom=np.minimum(opening, close), color=color, width=0.7)
+    columns(price, place - 0.35, body, bottom=np.minimum(opening, close), color=color, width=0.7)
     price.plot(place, bars["vwap"][known], color=INK, linewidth=0.8, alpha=0.7, label="vwap of each bar")
     price.legend(loc="best", fontsize=7, frameon=False)
     price.set_ylabel("USD", fontsize=8)
-    volume.bar(place, bars["volume"][known] / 1000, color=color, width=0.7)
+    columns(volume, place - 0.35, bars["volume"][known] / 1000, color=color, width=0.7)
     volume.set_ylabel("1,000 shares", fontsize=8)
     ticks = place[:: max(1, len(place) // 8)]
     volume.set_xticks(ticks, [clock_label(instant) for instant in bars["bar_start"][ticks]])

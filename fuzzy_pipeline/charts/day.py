@@ -9,7 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fuzzy_pipeline.charts.clock import clock_label, round_instants
-from fuzzy_pipeline.charts.figure import DOWN, INK, NEUTRAL, UP, panel, panels, png, right_axes, write_large_numbers
+from fuzzy_pipeline.charts.figure import (
+    DOWN,
+    INK,
+    NEUTRAL,
+    UP,
+    columns,
+    panel,
+    panels,
+    png,
+    right_axes,
+    write_large_numbers,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +52,7 @@ def intraday_png(
     """
     figure, axes = panel(title)
     place = np.arange(len(labels))
-    axes.bar(place, 100 * np.nan_to_num(volume_share), color=UP, alpha=0.45, width=0.7)
+    columns(axes, place - 0.35, 100 * np.nan_to_num(volume_share), color=UP, alpha=0.45, width=0.7)
     axes.set_xticks(place, list(labels))
     axes.set_ylabel("% of volume", fontsize=8)
     if not np.isnan(spread).all():
@@ -106,10 +117,11 @@ def signed_flow_png(
     place = np.arange(len(labels))
     # Hundreds of columns without gaps between them: gaps of less than a pixel would come and go.
     width = 0.8 if len(labels) <= 80 else 1.0
-    axes.bar(place, bought, color=UP, width=width, label="bought")
-    axes.bar(place, -sold, color=DOWN, width=width, label="sold")
-    axes.bar(place, unknown / 2, bottom=bought, color=NEUTRAL, width=width, label="side unknown")
-    axes.bar(place, -unknown / 2, bottom=-sold, color=NEUTRAL, width=width)
+    left = place - width / 2
+    columns(axes, left, bought, color=UP, width=width, label="bought")
+    columns(axes, left, -sold, color=DOWN, width=width, label="sold")
+    columns(axes, left, unknown / 2, bottom=bought, color=NEUTRAL, width=width, label="side unknown")
+    columns(axes, left, -unknown / 2, bottom=-sold, color=NEUTRAL, width=width)
     axes.axhline(0, color=INK, linewidth=0.6)
     longest = 1.3 * float((np.maximum(bought, sold) + unknown / 2).max(initial=0)) or 1.0
     axes.set_ylim(-longest, longest)
@@ -172,7 +184,7 @@ def spread_and_volume_png(
 
 def _volume_columns(axes: Axes, place: NDArray[np.int64], volume: NDArray[np.float64]) -> None:
     """Columns of volume; where an auction would press all others flat, its column is cut and that is said."""
-    axes.bar(place, volume, width=1, align="edge", color=UP, alpha=0.75)
+    columns(axes, place, volume, width=1, color=UP, alpha=0.75)
     write_large_numbers(axes, volume)
     usual, most = 1.5 * float(np.percentile(volume, 98)), float(volume.max())
     if 0 < usual < most / 2:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,8 +63,37 @@ def write_large_numbers(axes: Axes, values: NDArray[np.float64], *, signless: bo
     axes.yaxis.set_major_formatter(lambda value, _: number(abs(value) if signless else value))
 
 
+def columns(
+    axes: Axes,
+    left: NDArray[Any],
+    heights: NDArray[np.float64],
+    *,
+    width: float,
+    bottom: NDArray[np.float64] | float = 0.0,
+    **style: Any,
+) -> None:
+    """Columns as one collection: hundreds of them as patches, as ``bar`` draws them, take most of a picture's time."""
+    from matplotlib.collections import PolyCollection
+
+    low = np.broadcast_to(bottom, heights.shape)
+    high, right = low + heights, left + width
+    corners = np.stack([left, low, left, high, right, high, right, low], axis=1).reshape(-1, 4, 2)
+    drawn = PolyCollection(list(corners), linewidth=0, **style)
+    if isinstance(bottom, float):
+        drawn.sticky_edges.y.append(bottom)
+    axes.add_collection(drawn)
+    axes.autoscale_view()
+
+
 def png(figure: Figure) -> bytes:
-    """The figure as a PNG file."""
+    """The figure as a PNG file.
+
+    It is laid out here, once: left to ``savefig``, the whole figure is drawn twice.
+    """
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")
     out = io.BytesIO()
     figure.savefig(out, format="png")
     return out.getvalue()
