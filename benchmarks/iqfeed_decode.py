@@ -72,6 +72,9 @@ class OneDay:
     def fetch_ticks(self, symbol: str, trading_date: dt.date) -> FetchedTicks:
         return FetchedTicks(symbol, trading_date, self._columns, self.name, self.kind)
 
+    def daily_bar(self, symbol: str, trading_date: dt.date) -> None:
+        """No daily bar is generated."""
+
     def check(self) -> str:
         return "generated ticks"
 

@@ -15,7 +15,9 @@ class CatchUpSettings(Section):
     enabled: bool = True
     lookback_days: int = Field(default=30, ge=1, le=366, description="Calendar days; older dates only on request.")
     max_runs: int = Field(default=2, ge=1, le=16, description="Runs of the nightly job at a time, all kinds together.")
-    tries: int = Field(default=3, ge=1, le=10, description="Failed catch-up runs of a date before it is left alone.")
+    tries: int = Field(
+        default=3, ge=1, le=10, description="Failed catch-up runs of a symbol's date before it is left alone."
+    )
     key_symbols: Annotated[
         tuple[str, ...], Field(description='Done first, on all dates, before the others; JSON: ["SPY", "QQQ"].')
     ] = ()

@@ -48,5 +48,5 @@ def catch_up(
         end = "done" if outcome.success else f"failed: {outcome.error}"
         out().print(f"{due}: {end} ({outcome.seconds:.1f} s)", highlight=False, soft_wrap=True)
     left = launch.catch_up_plan(settings, days)
-    if left.due or left.given_up:
+    if left.due or left.given_up or left.source_error:
         raise EngineError(f"not all could be caught up: {left}")

@@ -8,11 +8,14 @@ from __future__ import annotations
 import datetime as dt
 import statistics
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
+import pyarrow.compute as pc
+
 from fuzzy_pipeline import trading_calendar
-from fuzzy_pipeline.query.coverage import DayCoverage, day_coverage
+from fuzzy_pipeline.errors import SourceError
+from fuzzy_pipeline.query.coverage import DayCoverage, SymbolDay, day_coverage
 from fuzzy_pipeline.schema.day_metadata import PHASE1_TABLE
 from fuzzy_pipeline.schema.tables import RAW_TICKS
 from fuzzy_pipeline.settings import Settings
@@ -52,16 +55,20 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class CatchUpPlan:
-    """Runs in the order they are to be made, dates given up, and the time the runs should take together [s].
+    """Runs in the order they are to be made, what is given up, and the time the runs should take together [s].
 
-    ``seconds`` is None when nothing was measured yet.
+    ``seconds`` is None when nothing was measured yet. ``source_error`` says why the source could not be asked what it
+    has: then nothing is known to be due, and nothing not to be.
     """
 
     due: tuple[Due, ...] = ()
     given_up: tuple[Due, ...] = ()
     seconds: float | None = None
+    source_error: str = ""
 
     def __str__(self) -> str:
+        if self.source_error:
+            return f"source cannot be asked: {self.source_error}"
         counts = {cause: sum(due.cause == cause for due in self.due) for cause in CAUSES}
         found = ", ".join(f"{count} {cause}" for cause, count in counts.items() if count)
         text = f"{len(self.due)} runs due ({found})" if self.due else "nothing is due"
@@ -77,23 +84,13 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
-@dataclass(slots=True)
-class _DateNeeds:
-    """Symbols of a date by what they need."""
-
-    symbols: dict[Cause, set[str]] = field(default_factory=dict)
-
-    def add(self, cause: Cause, symbol: str) -> None:
-        self.symbols.setdefault(cause, set()).add(symbol)
-
-
 def plan_catch_up(
     store: Store | None,
     settings: Settings,
     dates: Sequence[dt.date],
-    failed_tries: Mapping[dt.date, int] | None = None,
+    failed_tries: Mapping[SymbolDay, int] | None = None,
     busy: Collection[dt.date] = (),
-    broken_off: Collection[dt.date] = (),
+    broken_off: Collection[SymbolDay] = (),
     workers: int = 1,
 ) -> CatchUpPlan:
     """What is to be caught up among trading dates that have a partition.
@@ -109,12 +106,13 @@ def plan_catch_up(
     settings : Settings
     dates : sequence of date
         Trading dates that may be caught up, in order.
-    failed_tries : mapping of date to int, optional
-        Catch-up runs of a date that failed since it last succeeded.
+    failed_tries : mapping of (str, date) to int, optional
+        Catch-up runs of a symbol-day that failed since one last succeeded. Symbols without tries left are given up;
+        the others of the date are due all the same.
     busy : collection of date, optional
         Dates that are worked on now: not planned.
-    broken_off : collection of date, optional
-        Dates whose last run was killed: their rules may not have been judged though all tables are stored.
+    broken_off : collection of (str, date), optional
+        Symbol-days whose last run was killed: their rules may not have been judged though all tables are stored.
     workers : int
         Symbols worked on at a time, for the estimate.
     """
@@ -122,55 +120,57 @@ def plan_catch_up(
     stored = store.manifest.dates(RAW_TICKS.name) if store is not None else []
     if store is None or not stored:
         return CatchUpPlan()
-    offered = dates_offered(settings, [date for date in dates if date >= stored[0]])
+    try:
+        offered = dates_offered(settings, [date for date in dates if date >= stored[0]])
+    except (SourceError, OSError) as error:
+        return CatchUpPlan(source_error=str(error))
     wanted = sorted(date for date in dates if date in offered and date not in set(busy))
     if not wanted:
         return CatchUpPlan()
     days = day_coverage(store, wanted, settings.symbols, tables, settings)
-    needs = _needs(store, settings, days, tables, broken_off)
+    causes = _causes(store, settings, days, tables, broken_off)
+    if not causes:
+        return CatchUpPlan()
+    tries = failed_tries or {}
+    spent = {key: cause for key, cause in causes.items() if tries.get(key, 0) >= settings.catch_up.tries}
+    left = {key: cause for key, cause in causes.items() if key not in spent}
     rates = _seconds_per_symbol_day(store, settings, stored[-RATE_DATES:])
-    due: list[Due] = []
-    given_up: list[Due] = []
-    for item in _ordered(needs, settings, rates, workers):
-        tried = (failed_tries or {}).get(item.date, 0)
-        (given_up if tried >= settings.catch_up.tries else due).append(item)
+    due, given_up = (tuple(_ordered(found, settings, rates, workers)) for found in (left, spent))
     known = [item.seconds for item in due if item.seconds is not None]
-    return CatchUpPlan(tuple(due), tuple(given_up), sum(known) if known else None)
+    return CatchUpPlan(due, given_up, sum(known) if known else None)
 
 
-def _needs(
+def _causes(
     store: Store,
     settings: Settings,
-    days: Mapping[tuple[str, dt.date], DayCoverage],
+    days: Mapping[SymbolDay, DayCoverage],
     tables: Sequence[str],
-    broken_off: Collection[dt.date],
-) -> dict[dt.date, _DateNeeds]:
-    found: dict[dt.date, _DateNeeds] = {}
+    broken_off: Collection[SymbolDay],
+) -> dict[SymbolDay, Cause]:
+    """Why symbol-days need a run; those that need none are not in it."""
+    found: dict[SymbolDay, Cause] = {}
     gaps = _symbol_days_with_gaps(store, sorted({date for _, date in days})) if settings.catch_up.repair_gaps else set()
-    for (symbol, date), day in days.items():
+    for key, day in days.items():
         state = day.state(tables)
-        cause: Cause | None = None
         if state in ("missing", "partial"):
-            cause = "missing"
-        elif state == "failed" or (state == "complete" and date in broken_off):
-            cause = "failed"
-        elif state != "retired" and (symbol, date) in gaps:
-            cause = "gaps"
+            found[key] = "missing"
+        elif state == "failed" or (state == "complete" and key in broken_off):
+            found[key] = "failed"
+        elif state != "retired" and key in gaps:
+            found[key] = "gaps"
         elif state == "stale":
-            cause = "stale"
-        if cause is not None:
-            found.setdefault(date, _DateNeeds()).add(cause, symbol)
+            found[key] = "stale"
     return found
 
 
-def _symbol_days_with_gaps(store: Store, dates: Sequence[dt.date]) -> set[tuple[str, dt.date]]:
+def _symbol_days_with_gaps(store: Store, dates: Sequence[dt.date]) -> set[SymbolDay]:
     """Symbol-days with lost ticks that were fetched only once."""
-    rows = store.light.read(PHASE1_TABLE, dates=dates, columns=["symbol", "date", "data_quality"])
+    count = "data_quality.lost_tick_count"
+    rows = store.light.read(PHASE1_TABLE, dates=dates, columns=["symbol", "date", count])
     if rows is None:
         return set()
-    lost = {
-        (row["symbol"], row["date"]) for row in rows.to_pylist() if (row["data_quality"] or {}).get("lost_tick_count")
-    }
+    rows = rows.filter(pc.greater(rows[count], 0))
+    lost = set(zip(rows["symbol"].to_pylist(), rows["date"].to_pylist(), strict=True))
     if not lost:
         return set()
     fetched = store.manifest.rows(RAW_TICKS.name, sorted({date for _, date in lost}))
@@ -179,7 +179,7 @@ def _symbol_days_with_gaps(store: Store, dates: Sequence[dt.date]) -> set[tuple[
 
 def _seconds_per_symbol_day(store: Store, settings: Settings, dates: Sequence[dt.date]) -> dict[str, float]:
     """Measured seconds of a whole symbol-day by symbol: the median over the dates; ``""`` is that of all symbols."""
-    totals: dict[tuple[str, dt.date], float] = {}
+    totals: dict[SymbolDay, float] = {}
     for table in pipeline_tables(settings):
         for key, seconds in store.manifest.seconds(table, dates).items():
             totals[key] = totals.get(key, 0.0) + seconds
@@ -191,15 +191,18 @@ def _seconds_per_symbol_day(store: Store, settings: Settings, dates: Sequence[dt
 
 
 def _ordered(
-    needs: Mapping[dt.date, _DateNeeds], settings: Settings, rates: Mapping[str, float], workers: int
+    causes: Mapping[SymbolDay, Cause], settings: Settings, rates: Mapping[str, float], workers: int
 ) -> list[Due]:
+    by_date: dict[dt.date, dict[Cause, set[str]]] = {}
+    for (symbol, date), cause in causes.items():
+        by_date.setdefault(date, {}).setdefault(cause, set()).add(symbol)
     key, every = set(settings.catch_up.key_symbols), set(settings.symbols)
     first: list[Due] = []
     then: list[Due] = []
     stale: list[Due] = []
-    for date in sorted(needs, reverse=True):
-        by_cause = needs[date].symbols
-        for cause in ("missing", "failed", "gaps"):
+    for date in sorted(by_date, reverse=True):
+        by_cause = by_date[date]
+        for cause in CAUSES[:-1]:
             symbols = by_cause.get(cause, set())
             if symbols & key:
                 first.append(_due(date, symbols & key, every, cause, rates, workers, is_key=True))

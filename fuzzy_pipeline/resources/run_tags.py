@@ -22,17 +22,13 @@ SETTINGS_TAG = "fuzzy/settings"
 FINGERPRINT_DIGITS = 16
 
 
-def run_tags(
-    settings: Settings, symbols: Sequence[str] = (), force: bool = False, refetch: bool = False
-) -> dict[str, str]:
+def run_tags(settings: Settings, symbols: Sequence[str] = (), force: bool = False) -> dict[str, str]:
     """Tags of a run of these symbols (none: those of the settings) with the settings of this process."""
     tags = {SETTINGS_TAG: settings_fingerprint(settings)}
     if symbols:
         tags[SYMBOLS_TAG] = ",".join(symbols)
     if force:
         tags[FORCE_TAG] = "true"
-    if refetch:
-        tags[REFETCH_TAG] = "true"
     return tags
 
 

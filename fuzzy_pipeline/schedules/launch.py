@@ -30,9 +30,9 @@ from fuzzy_pipeline.assets.partitions import last_partition_date
 from fuzzy_pipeline.errors import EngineError, SettingsError, StoreError
 from fuzzy_pipeline.operations.catch_up import CatchUpPlan, Due
 from fuzzy_pipeline.resources.run_locks import end_dead_runs, held_run
-from fuzzy_pipeline.resources.run_tags import CATCH_UP_TAG, REFETCH_TAG, run_tags
+from fuzzy_pipeline.resources.run_tags import run_tags
 from fuzzy_pipeline.schedules.after_close import NIGHTLY
-from fuzzy_pipeline.schedules.catch_up import current_plan, next_requests
+from fuzzy_pipeline.schedules.catch_up import catch_up_tags, current_plan, next_requests
 from fuzzy_pipeline.schedules.job_backfill import HAS_ENDED, nightly_backfill
 from fuzzy_pipeline.schedules.processes import MODULE, Daemon, end, start
 from fuzzy_pipeline.schedules.run_states import ACTIVE, ENDED_BADLY
@@ -292,8 +292,7 @@ def catch_up(settings: Settings, lookback_days: int | None = None) -> Iterator[t
         if not chosen:
             return
         due = chosen[0]
-        tags = {CATCH_UP_TAG: "true"} | ({REFETCH_TAG: "true"} if due.force_source else {})
-        yield due, run_now(settings, due.date, due.symbols, more_tags=tags)
+        yield due, run_now(settings, due.date, due.symbols, more_tags=catch_up_tags(due))
 
 
 def running(settings: Settings) -> list[str]:

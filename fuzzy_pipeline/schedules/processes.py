@@ -11,7 +11,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Self
@@ -19,17 +18,16 @@ from typing import IO, Self
 import dagster as dg
 
 from fuzzy_pipeline.schedules.job_backfill import HAS_ENDED
+from fuzzy_pipeline.schedules.run_states import is_daemon_alive
 
 MODULE = "fuzzy_pipeline.definitions"
-DAEMON_SILENCE_S = 45.0
 
 
 class Daemon:
     """The instance's daemon while somebody needs one: the one that runs, else one started for the block.
 
-    A daemon that was killed leaves heartbeats behind which Dagster calls healthy for minutes. A live one beats every
-    30 seconds, so an older beat means that none is there. Two at once launch every run twice: whoever starts one gives
-    it a lock that it holds until it ends, so that commands started in the same moment share one.
+    Two daemons at once launch every run twice: whoever starts one gives it a lock that it holds until it ends, so that
+    commands started in the same moment share one.
     """
 
     def __init__(self, instance: dg.DagsterInstance, output: IO[bytes] | None = None) -> None:
@@ -49,8 +47,7 @@ class Daemon:
         """Start one where none is running; False when the one started here has ended by itself."""
         if self._process is not None:
             return self._process.poll() is None
-        beats = [beat.timestamp for beat in self._instance.get_daemon_heartbeats().values()]
-        if time.time() - max(beats, default=0.0) > DAEMON_SILENCE_S:
+        if not is_daemon_alive(self._instance):
             with (Path(os.environ["DAGSTER_HOME"]) / "daemon.lock").open("ab") as lock:
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -50,3 +50,18 @@ def test_the_plan_is_shown_and_nothing_is_run(empty: Fuzzy, home: Settings) -> N
     (line,) = [line for line in result.stdout.splitlines() if str(LAST) in line and "│" in line]
     assert [cell.strip() for cell in line.strip("│").split("│")][:3] == [str(LAST), "all", "missing"]
     assert workbench(home).store.manifest.rows(dates=[LAST]) == []
+
+
+def test_status_and_plan_say_that_the_folder_of_ticks_is_gone(
+    empty: Fuzzy, home: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert empty("catch-up", "--plan").exit_code == 0  # from now on there is a Dagster instance to ask
+    monkeypatch.setenv("FUZZY_SOURCE", "files")
+    monkeypatch.setenv("FUZZY_FILES__PATH", "/unplugged/ticks")
+    said = (
+        "source cannot be asked: /unplugged/ticks: no such file or folder; set FUZZY_FILES__PATH to your tick files\n"
+    )
+    plan, status = empty("catch-up", "--plan"), empty("status")
+    assert (plan.exit_code, plan.stdout) == (0, said)
+    assert status.exit_code == 0, status.output
+    assert status.stdout.endswith(f"\nto catch up  {said}")

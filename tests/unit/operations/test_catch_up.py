@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from fuzzy_pipeline.catch_up_settings import CatchUpSettings
-from fuzzy_pipeline.errors import SourceFileError
+from fuzzy_pipeline.operations import catch_up
 from fuzzy_pipeline.operations.catch_up import CatchUpPlan, Due, catch_up_dates, plan_catch_up
 from fuzzy_pipeline.schema.day_metadata import PHASE1_TABLE
 from fuzzy_pipeline.schema.tables import ENRICHED_TICKS, RAW_TICKS
@@ -157,10 +157,26 @@ def test_dates_of_which_no_symbol_has_a_file_are_nobodys_loss(store: Store, sett
     assert [due.date for due in plan(store, chosen).due] == [NEXT_MONDAY, WEDNESDAY]
 
 
-def test_a_folder_of_files_that_is_gone_is_an_error(store: Store, settings: Settings, tmp_path: Path) -> None:
+def test_a_plan_that_cannot_be_made_because_the_folder_of_files_is_gone_says_so(
+    store: Store, settings: Settings, tmp_path: Path
+) -> None:
     files = settings.files.model_copy(update={"path": tmp_path / "nowhere"})
-    with pytest.raises(SourceFileError, match="nowhere"):
-        plan(store, settings.model_copy(update={"source": "files", "files": files}))
+    found = plan(store, settings.model_copy(update={"source": "files", "files": files}))
+    assert (found.due, found.given_up, found.seconds) == ((), (), None)
+    assert str(found) == (
+        f"source cannot be asked: {tmp_path / 'nowhere'}: no such file or folder; set FUZZY_FILES__PATH to your tick"
+        " files"
+    )
+
+
+def test_a_folder_of_files_that_may_not_be_read_makes_no_plan_either(
+    store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> set[dt.date]:
+        raise PermissionError(13, "Permission denied", "/ticks")
+
+    monkeypatch.setattr(catch_up, "dates_offered", refused)
+    assert str(plan(store, settings)) == "source cannot be asked: [Errno 13] Permission denied: '/ticks'"
 
 
 def test_dates_that_the_feed_does_not_keep_any_more_are_not_asked_for(
@@ -176,12 +192,38 @@ def test_dates_that_the_feed_does_not_keep_any_more_are_not_asked_for(
 # -- given up ------------------------------------------------------------------------
 
 
+def tried(tries: Mapping[dt.date, int], symbols: Iterable[str] = SYMBOLS) -> dict[tuple[str, dt.date], int]:
+    """So many failed tries of each of the symbols."""
+    return {(symbol, date): count for date, count in tries.items() for symbol in symbols}
+
+
 def test_a_date_is_given_up_after_its_tries_and_said_so(store: Store, settings: Settings) -> None:
-    tries = {NEXT_MONDAY: 2, HALF_DAY: 3, WEDNESDAY: 4}
+    tries = tried({NEXT_MONDAY: 2, HALF_DAY: 3, WEDNESDAY: 4})
     found = plan(store, with_rules(settings, tries=3), failed_tries=tries)
     assert [due.date for due in found.due] == [NEXT_MONDAY, TUESDAY]
     assert [due.date for due in found.given_up] == [HALF_DAY, WEDNESDAY]
     assert str(found).endswith("; given up: 2025-11-28 missing, 2025-11-26 missing")
+
+
+def test_a_symbol_without_tries_left_is_given_up_and_the_others_of_its_date_are_due(
+    store: Store, settings: Settings
+) -> None:
+    commit(store, settings, TUESDAY, at(TUESDAY, "21:00"), symbols=("AAA",))
+    fail(store, TUESDAY, at(TUESDAY, "22:00"), {"CCC": "SourceUnavailableError"})
+    found = plan(store, settings, [TUESDAY], failed_tries={("CCC", TUESDAY): 3, ("AAA", WEDNESDAY): 3})
+    assert told(found.due) == [(TUESDAY, "BBB", "missing")]
+    assert told(found.given_up) == [(TUESDAY, "CCC", "failed")]
+
+
+def test_symbols_of_one_cause_are_parted_by_who_has_tries_left(store: Store, settings: Settings) -> None:
+    found = plan(store, settings, [TUESDAY, WEDNESDAY], failed_tries=tried({WEDNESDAY: 3}, ["AAA", "CCC"]))
+    assert told(found.due) == [(WEDNESDAY, "BBB", "missing"), (TUESDAY, "all", "missing")]
+    assert told(found.given_up) == [(WEDNESDAY, "AAA CCC", "missing")]
+
+
+def test_only_the_symbols_of_a_run_that_was_killed_are_run_again(store: Store, settings: Settings) -> None:
+    found = plan(store, settings, [MONDAY], broken_off={("BBB", MONDAY), ("BBB", TUESDAY)})
+    assert told(found.due) == [(MONDAY, "BBB", "failed")]
 
 
 # -- gaps ----------------------------------------------------------------------------
@@ -263,7 +305,7 @@ def test_symbols_that_are_not_due_cost_nothing(settings: Settings) -> None:
 def test_dates_given_up_are_not_in_the_estimate(settings: Settings) -> None:
     store = empty_store()
     measured(store, settings, MONDAY, AAA=10, BBB=10, CCC=10)
-    assert plan(store, settings, [TUESDAY], failed_tries={TUESDAY: 3}).seconds is None
+    assert plan(store, settings, [TUESDAY], failed_tries=tried({TUESDAY: 3})).seconds is None
 
 
 # -- words and dates -----------------------------------------------------------------

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
+import yaml
+from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.test_utils import create_run_for_test
+from dagster._daemon.types import DaemonHeartbeat
 
 from fuzzy_pipeline.catch_up_settings import CatchUpSettings
 from fuzzy_pipeline.operations.catch_up import CatchUpPlan, Due
@@ -21,22 +26,29 @@ from fuzzy_pipeline.resources.run_tags import (
     REFETCH_TAG,
     SETTINGS_TAG,
     SYMBOLS_TAG,
+    run_tags,
     settings_fingerprint,
 )
 from fuzzy_pipeline.schedules.catch_up import (
     PARTITION_TAG,
     PLAN_ASSET,
+    broken_off,
     busy_dates,
     catch_up_sensor,
+    catch_up_tags,
     current_plan,
     failed_tries,
     next_requests,
     plan_event,
     request,
+    runs_of_dates,
 )
+from fuzzy_pipeline.schedules.job_backfill import nightly_backfill
+from fuzzy_pipeline.schedules.run_states import awaiting_retry
 from fuzzy_pipeline.settings import Settings, load_settings
 from fuzzy_pipeline.steps.rank_symbols import rank_date
 from fuzzy_pipeline.steps.workbench import close_workbenches
+from fuzzy_pipeline.trading_calendar import EASTERN
 from tests.unit.schedules.conftest import settings_of_home
 from tests.unit.steps.simulated_dates import build
 
@@ -51,44 +63,125 @@ def put_run(
     *,
     catch_up: bool = True,
     job: str = "nightly",
-) -> None:
-    """A run of a date that the instance knows of."""
-    tags = {} if date is None else {PARTITION_TAG: date.isoformat()}
+    remote: bool = True,
+    **tags: str,
+) -> dg.DagsterRun:
+    """A run of a date that the instance knows of; tags of this package by their names' last word."""
+    of_run = {f"fuzzy/{name}": value for name, value in tags.items()}
+    of_run |= {} if date is None else {PARTITION_TAG: date.isoformat()}
+    of_run |= {CATCH_UP_TAG: "true"} if catch_up else {}
     origin = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "all"), job)
-    create_run_for_test(
-        instance, job, status=status, tags=tags | ({CATCH_UP_TAG: "true"} if catch_up else {}), remote_job_origin=origin
-    )
+    return create_run_for_test(instance, job, status=status, tags=of_run, remote_job_origin=origin if remote else None)
 
 
 # -- tries ---------------------------------------------------------------------------
 
+DATES = (MONDAY, TUESDAY, WEDNESDAY, FRIDAY)
+
+
+def settings_of(**rules: Any) -> Settings:
+    """Settings that expect two symbols."""
+    return Settings(_env_file=None, symbols=("AAA", "BBB"), catch_up=CatchUpSettings(**rules))
+
+
+def tries(instance: dg.DagsterInstance, settings: Settings | None = None) -> dict[tuple[str, dt.date], int]:
+    return dict(failed_tries(runs_of_dates(instance, DATES), settings or settings_of()))
+
+
+def of_both(date: dt.date, count: int) -> dict[tuple[str, dt.date], int]:
+    return {("AAA", date): count, ("BBB", date): count}
+
 
 def test_tries_are_catch_up_runs_of_the_date_that_ended_badly(instance: dg.DagsterInstance) -> None:
-    assert failed_tries(instance, TUESDAY) == 0
+    assert tries(instance) == {}
     for status in (Status.FAILURE, Status.CANCELED, Status.STARTED, Status.QUEUED):
         put_run(instance, status)
     put_run(instance, Status.FAILURE, WEDNESDAY)
     put_run(instance, Status.FAILURE, catch_up=False)
-    assert failed_tries(instance, TUESDAY) == 2
-    assert failed_tries(instance, WEDNESDAY) == 1
+    put_run(instance, Status.FAILURE, None)
+    assert tries(instance) == of_both(TUESDAY, 2) | of_both(WEDNESDAY, 1)
+    assert failed_tries(runs_of_dates(instance, ()), settings_of()) == {}
 
 
 def test_tries_before_the_last_success_do_not_count(instance: dg.DagsterInstance) -> None:
     put_run(instance, Status.FAILURE)
     put_run(instance, Status.FAILURE)
     put_run(instance, Status.SUCCESS)
-    assert failed_tries(instance, TUESDAY) == 0
+    assert tries(instance) == {}
     put_run(instance, Status.FAILURE)
-    assert failed_tries(instance, TUESDAY) == 1
+    assert tries(instance) == of_both(TUESDAY, 1)
 
 
 def test_a_date_that_a_person_ran_well_is_no_longer_given_up(instance: dg.DagsterInstance) -> None:
     for _ in range(3):
         put_run(instance, Status.FAILURE)
     put_run(instance, Status.SUCCESS, WEDNESDAY, catch_up=False)
-    assert failed_tries(instance, TUESDAY) == 3
+    assert tries(instance) == of_both(TUESDAY, 3)
     put_run(instance, Status.SUCCESS, catch_up=False)
-    assert failed_tries(instance, TUESDAY) == 0
+    assert tries(instance) == {}
+
+
+def test_tries_are_those_of_the_symbols_that_a_run_was_of(instance: dg.DagsterInstance) -> None:
+    put_run(instance, Status.FAILURE)
+    put_run(instance, Status.FAILURE, symbols="AAA")
+    put_run(instance, Status.FAILURE, symbols="AAA, ZZZ")
+    assert tries(instance) == {("AAA", TUESDAY): 3, ("BBB", TUESDAY): 1, ("ZZZ", TUESDAY): 1}
+    put_run(instance, Status.SUCCESS, symbols="BBB")
+    assert tries(instance) == {("AAA", TUESDAY): 3, ("ZZZ", TUESDAY): 1}
+
+
+def test_runs_of_all_symbols_are_no_tries_of_a_symbol_that_is_new_in_the_settings(
+    instance: dg.DagsterInstance,
+) -> None:
+    before = settings_of()
+    for _ in range(3):
+        put_run(instance, Status.FAILURE, settings=settings_fingerprint(before))
+    put_run(instance, Status.FAILURE, settings=settings_fingerprint(before), symbols="AAA")
+    assert tries(instance, before) == {("AAA", TUESDAY): 4, ("BBB", TUESDAY): 3}
+    after = before.model_copy(update={"symbols": ("AAA", "BBB", "NEW")})
+    assert tries(instance, after) == {("AAA", TUESDAY): 1}
+
+
+def test_a_run_whose_tag_names_no_tickers_was_a_try_of_nothing(instance: dg.DagsterInstance) -> None:
+    put_run(instance, Status.FAILURE, symbols="AAA;BBB")
+    assert tries(instance) == {}
+
+
+# -- runs that were killed -----------------------------------------------------------
+
+
+@dg.op
+def breaks() -> None:
+    raise RuntimeError("as planned")
+
+
+@dg.job
+def broken() -> None:
+    breaks()
+
+
+def killed(instance: dg.DagsterInstance) -> set[tuple[str, dt.date]]:
+    return broken_off(instance, runs_of_dates(instance, DATES), settings_of())
+
+
+def test_symbol_days_are_broken_off_when_their_last_run_ended_without_a_failed_step(
+    instance: dg.DagsterInstance,
+) -> None:
+    put_run(instance, Status.FAILURE, symbols="AAA")
+    put_run(instance, Status.CANCELED, WEDNESDAY, catch_up=False)
+    assert killed(instance) == {("AAA", TUESDAY), ("AAA", WEDNESDAY), ("BBB", WEDNESDAY)}
+    put_run(instance, Status.SUCCESS, WEDNESDAY, symbols="BBB")
+    put_run(instance, Status.SUCCESS, TUESDAY, symbols="BBB")
+    assert killed(instance) == {("AAA", TUESDAY), ("AAA", WEDNESDAY)}
+    put_run(instance, Status.QUEUED, WEDNESDAY)
+    assert killed(instance) == {("AAA", TUESDAY)}
+
+
+def test_a_run_of_which_a_step_failed_was_not_broken_off(instance: dg.DagsterInstance) -> None:
+    put_run(instance, Status.FAILURE)
+    tags = {PARTITION_TAG: TUESDAY.isoformat()}
+    assert not broken.execute_in_process(instance=instance, tags=tags, raise_on_error=False).success
+    assert killed(instance) == set()
 
 
 # -- dates that are worked on --------------------------------------------------------
@@ -113,11 +206,102 @@ def test_a_run_of_no_date_makes_none_busy(instance: dg.DagsterInstance) -> None:
     assert busy_dates(instance) == set()
 
 
+@pytest.fixture
+def retrying() -> Iterator[dg.DagsterInstance]:
+    """An instance that retries runs as that of the package does, with a daemon that beats."""
+    template = resources.files("fuzzy_pipeline.resources").joinpath("dagster.yaml").read_text(encoding="utf-8")
+    with dg.DagsterInstance.ephemeral(settings={"run_retries": yaml.safe_load(template)["run_retries"]}) as found:
+        beat(found)
+        yield found
+
+
+def beat(instance: dg.DagsterInstance, ago_s: float = 0.0) -> None:
+    instance.add_daemon_heartbeat(DaemonHeartbeat(time.time() - ago_s, "SENSOR", "one", []))
+
+
+def kill(instance: dg.DagsterInstance, date: dt.date, *, remote: bool = True) -> dg.DagsterRun:
+    """A run whose process is found dead, as Dagster has it then."""
+    run = put_run(instance, Status.STARTED, date, remote=remote)
+    instance.report_run_failed(run, "the process was killed")
+    found = instance.get_run_by_id(run.run_id)
+    assert found is not None
+    assert found.tags["dagster/will_retry"] == "true"
+    return found
+
+
+def test_a_date_is_busy_while_dagster_is_about_to_retry_its_killed_run(retrying: dg.DagsterInstance) -> None:
+    run = kill(retrying, TUESDAY)
+    assert busy_dates(retrying) == {TUESDAY}
+    again = put_run(retrying, Status.QUEUED, TUESDAY)
+    retrying.add_run_tags(run.run_id, {"dagster/auto_retry_run_id": again.run_id})
+    assert busy_dates(retrying) == {TUESDAY}
+    retrying.delete_run(again.run_id)
+    assert busy_dates(retrying) == set()
+
+
+def test_a_retry_that_did_not_come_in_ten_minutes_is_not_waited_for(retrying: dg.DagsterInstance) -> None:
+    run = kill(retrying, TUESDAY)
+    now = dt.datetime.now(dt.UTC)
+    found = awaiting_retry(retrying, now.astimezone(EASTERN) + dt.timedelta(minutes=9))
+    assert [one.run_id for one in found] == [run.run_id]
+    assert awaiting_retry(retrying, now + dt.timedelta(minutes=11)) == []
+
+
+def test_no_retry_is_waited_for_of_runs_that_dagster_cannot_or_will_not_repeat(retrying: dg.DagsterInstance) -> None:
+    kill(retrying, TUESDAY, remote=False)  # of a terminal
+    run = kill(retrying, WEDNESDAY)
+    retrying.add_run_tags(run.run_id, {"dagster/will_retry": "false"})
+    assert busy_dates(retrying) == set()
+
+
+def test_where_no_daemon_beats_nothing_is_waited_for(retrying: dg.DagsterInstance) -> None:
+    kill(retrying, TUESDAY)
+    retrying.add_backfill(nightly_backfill("somewhere", [FRIDAY], (), {}))
+    assert busy_dates(retrying) == {TUESDAY, FRIDAY}
+    retrying.wipe_daemon_heartbeats()
+    assert busy_dates(retrying) == set()
+    beat(retrying, ago_s=60)
+    assert busy_dates(retrying) == set()
+
+
+def test_dates_of_a_backfill_are_busy_until_their_run_has_ended(retrying: dg.DagsterInstance) -> None:
+    backfill = nightly_backfill("somewhere", [MONDAY, TUESDAY, FRIDAY], (), {})
+    retrying.add_backfill(backfill)
+    assert busy_dates(retrying) == {MONDAY, TUESDAY, FRIDAY}
+    ended, begun = put_run(retrying, Status.FAILURE, MONDAY), put_run(retrying, Status.STARTED, TUESDAY)
+    for run in (ended, begun):
+        retrying.add_run_tags(run.run_id, {"dagster/backfill": backfill.backfill_id})
+    put_run(retrying, Status.SUCCESS, FRIDAY)  # of somebody else
+    assert busy_dates(retrying) == {TUESDAY, FRIDAY}
+
+
+@pytest.mark.parametrize("status", list(BulkActionStatus))
+def test_dates_of_a_backfill_that_has_ended_are_free(retrying: dg.DagsterInstance, status: BulkActionStatus) -> None:
+    backfill = nightly_backfill("somewhere", [MONDAY], (), {})
+    retrying.add_backfill(backfill.with_status(status))
+    under_way = status.value in ("REQUESTED", "CANCELING", "FAILING")
+    assert busy_dates(retrying) == ({MONDAY} if under_way else set())
+
+
+def test_dates_of_a_backfill_of_assets_are_busy_too(retrying: dg.DagsterInstance) -> None:
+    days = dg.DailyPartitionsDefinition(start_date="2025-11-03")
+
+    @dg.asset(partitions_def=days)
+    def ticks() -> None: ...
+
+    key = dg.AssetKey("ticks")
+    graph = dg.Definitions(assets=[ticks]).resolve_asset_graph()
+    retrying.add_backfill(
+        PartitionBackfill.from_asset_partitions(
+            backfill_id="assets", asset_graph=graph, partition_names=["2025-11-25", "2025-11-26"],
+            asset_selection=[key], backfill_timestamp=time.time(), tags={}, dynamic_partitions_store=retrying,
+            all_partitions=False, title=None, description=None, run_config=None,
+        )
+    )  # fmt: skip
+    assert busy_dates(retrying) == {TUESDAY, WEDNESDAY}
+
+
 # -- which runs of a plan ------------------------------------------------------------
-
-
-def settings_of(**rules: Any) -> Settings:
-    return Settings(_env_file=None, catch_up=CatchUpSettings(**rules))
 
 
 def missing(*dates: dt.date) -> list[Due]:
@@ -178,6 +362,16 @@ def test_a_run_is_told_its_symbols_and_whether_to_fetch_again(due: Due, tags: Ma
     assert asked.partition_key == "2025-11-25"
     assert asked.tags == {CATCH_UP_TAG: "true", SETTINGS_TAG: settings_fingerprint(settings), **tags}
     assert FORCE_TAG not in asked.tags
+    assert run_tags(settings, due.symbols).items() | catch_up_tags(due).items() == {
+        (name, value) for name, value in asked.tags.items() if name != "dagster/priority"
+    }  # as the command in a terminal tells it
+
+
+def test_where_the_source_cannot_be_asked_nothing_is_said_to_be_due_or_not() -> None:
+    event = plan_event(CatchUpPlan(source_error="/ticks: no such file or folder"))
+    assert {name: value.value for name, value in event.metadata.items()} == {
+        "summary": "source cannot be asked: /ticks: no such file or folder"
+    }
 
 
 def test_the_plan_is_shown_with_a_line_for_every_run_and_those_given_up() -> None:
@@ -285,6 +479,43 @@ def test_the_sensor_gives_a_date_up_after_its_tries(built: Built, instance: dg.D
     found = evaluated(instance)
     assert isinstance(found, dg.SensorResult)
     assert (asked(found), found.cursor) == ([], "nothing is due; given up: 2025-11-28 missing")
+
+
+def test_the_sensor_still_asks_for_the_symbols_that_have_tries_left(built: Built, instance: dg.DagsterInstance) -> None:
+    built(2)
+    for _ in range(3):
+        put_run(instance, Status.FAILURE, FRIDAY, symbols="AAA")
+    found = evaluated(instance)
+    assert isinstance(found, dg.SensorResult)
+    assert [one.tags.get(SYMBOLS_TAG) for one in found.run_requests or []] == ["BBB"]
+    assert found.cursor is not None
+    assert found.cursor.endswith("; next 2025-11-28 (BBB) missing; given up: 2025-11-28 (AAA) missing")
+
+
+def test_the_sensor_leaves_a_killed_run_to_dagsters_own_retry(built: Built, retrying: dg.DagsterInstance) -> None:
+    built(2)
+    kill(retrying, FRIDAY)
+    found = evaluated(retrying)
+    assert isinstance(found, dg.SensorResult)
+    assert (asked(found), found.cursor) == ([], "nothing is due")
+
+
+def test_the_sensor_says_that_the_source_cannot_be_asked(
+    built: Built, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    built(1)
+    monkeypatch.setenv("FUZZY_SOURCE", "files")
+    monkeypatch.setenv("FUZZY_FILES__PATH", str(tmp_path / "unplugged"))
+    said = (
+        f"source cannot be asked: {tmp_path / 'unplugged'}: no such file or folder; set FUZZY_FILES__PATH to your tick"
+        " files"
+    )
+    found = evaluated(instance)
+    assert isinstance(found, dg.SensorResult)
+    assert (asked(found), found.cursor, len(list(found.asset_events))) == ([], said, 1)
+    again = evaluated(instance, said)
+    assert isinstance(again, dg.SkipReason)
+    assert again.skip_message == said
 
 
 def test_the_sensor_rebuilds_what_went_out_of_date_the_oldest_first_and_alone(
