@@ -37,7 +37,7 @@ ui: $(VENV)/.runtime ## the web UI on 127.0.0.1:3000, of the demo unless FUZZY_H
 	@$(BIN)/fuzzy --home "$${FUZZY_HOME:-$(DEMO_HOME)}" ui
 
 test: $(VENV)/.dev ## all tests, a process a core
-	@$(BIN)/python -m pytest -q -n auto --dist loadfile
+	@$(BIN)/python -m pytest -q -n auto --dist worksteal
 
 check: $(VENV)/.bench ## formatting, lints, types, generated files, docs, architecture
 	@$(BIN)/ruff check .

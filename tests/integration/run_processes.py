@@ -305,6 +305,7 @@ def _load() -> None:
 
     import fuzzy_pipeline.definitions
     import fuzzy_pipeline.query  # noqa: F401
+    from fuzzy_pipeline.assets import step_asset
     from fuzzy_pipeline.engine import InlineEngine
     from fuzzy_pipeline.schedules import launch  # noqa: F401
     from fuzzy_pipeline.schema.tables import HEAVY_TABLES
@@ -327,15 +328,13 @@ def _load() -> None:
         report = run_date.run_date(step, dt.date(2025, 11, 25), settings.symbols, settings, InlineEngine())
         report.raise_if_failed()
     run_date.workbench = rank_symbols.workbench = real
-    _draw_nothing()
+    # Pictures touch no store, and so would be where most kills fall.
+    step_asset.materialization_metadata = without_picture(step_asset.materialization_metadata)
 
 
-def _draw_nothing() -> None:
-    """Runs draw no pictures: they are a third of the time, touch no store, and so would be where most kills fall."""
-    from fuzzy_pipeline.assets import step_asset
-
-    real = step_asset.materialization_metadata
-    step_asset.materialization_metadata = lambda report, table, settings, picture: real(report, table, settings, None)
+def without_picture(real: Callable[..., Any]) -> Callable[..., Any]:
+    """What an asset tells of itself without its picture."""
+    return lambda report, table, settings, picture: real(report, table, settings, None)
 
 
 def _serve() -> None:

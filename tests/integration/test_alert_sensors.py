@@ -25,6 +25,12 @@ DATE = dt.date(2025, 11, 25)
 NOON_AFTER = dt.datetime(2025, 11, 26, 12, tzinfo=EASTERN)
 
 
+@pytest.fixture(autouse=True)
+def little_work(home: Path, no_pictures: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FUZZY_BARS__FAMILIES", '["time"]')
+    monkeypatch.setenv("FUZZY_BARS__INTERVALS", '["5m"]')
+
+
 @pytest.fixture
 def webhook() -> Iterator[Webhook]:
     server = Webhook()

@@ -27,7 +27,7 @@ def fuzzy(*arguments: str) -> Result:
 
 
 @pytest.fixture
-def last_dates(home: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def last_dates(home: Path, no_pictures: None, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A home whose partitions are the last two dates, of which the first is complete."""
     for name, value in {
         "FUZZY_SYMBOLS": "AAA,BBB",

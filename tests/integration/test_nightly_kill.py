@@ -16,16 +16,17 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from fuzzy_pipeline.engine import InlineEngine
 from fuzzy_pipeline.report import reports_folder
+from fuzzy_pipeline.schema.baselines import BASELINES_TABLE
 from fuzzy_pipeline.schema.day_metadata import PHASE1_TABLE
 from fuzzy_pipeline.schema.day_metadata_phase2 import PHASE2_TABLE
-from fuzzy_pipeline.schema.rankings import RANKINGS_TABLE
+from fuzzy_pipeline.schema.rankings import PAIRS_TABLE, RANKINGS_TABLE
 from fuzzy_pipeline.settings import Settings, load_settings
 from fuzzy_pipeline.steps.describe_day import DayMetadataPhase1Step
 from fuzzy_pipeline.steps.pipeline import pipeline_steps
@@ -33,8 +34,10 @@ from fuzzy_pipeline.steps.rank_symbols import rank_date
 from fuzzy_pipeline.steps.run_date import run_date
 from fuzzy_pipeline.steps.workbench import close_workbenches
 from fuzzy_pipeline.stores.manifest import Manifest, ManifestRow
+from fuzzy_pipeline.stores.store import open_store
+from fuzzy_pipeline.stores.stored_content import HEAVY_BY_NAME, stored_hash
 from tests.integration.run_processes import DATES, ROOT, SMALL, Process, the_forks, undisturbed
-from tests.integration.watching_reader import content_of, differences, of_dates
+from tests.integration.watching_reader import BESIDE, Key, content_of, differences, of_dates
 from tests.unit.store_care.simulated_home import DATE, SYMBOLS, run_all, settings_of
 
 KILLS = int(os.environ.get("FUZZY_TEST_KILLS", "2"))
@@ -113,6 +116,52 @@ def test_killed_nightly_runs_are_caught_up_to_the_undisturbed_hashes_and_never_s
     whole_s = sum(seconds for _, seconds in steps)
     print(f"{KILLS} kills in runs of {whole_s:.1f} s, {time.monotonic() - began:.0f} s in all: {dict(covered)}")  # noqa: T201
     print(f"caught up by {runs}; the reader: {said}")  # noqa: T201
+
+
+def replaced(settings: Settings, before: Mapping[Key, str], after: Mapping[Key, str]) -> int:
+    """How many heavy rows are new while a run may be replacing them; each must be whole: the old one or the new."""
+    store = open_store(settings)
+    try:
+        rows = [row for row in store.manifest.rows() if row.table in HEAVY_BY_NAME]
+        found = {(row.table, row.symbol, row.date): stored_hash(store, row)[0] for row in rows}
+    finally:
+        store.close()
+    assert found.keys() == {key for key in before if key[0] in HEAVY_BY_NAME}
+    neither = [key for key, content in found.items() if content not in (before[key], after[key])]
+    assert neither == [], "neither the old nor the new state"
+    return sum(content == after[key] for key, content in found.items())
+
+
+def test_a_forced_run_that_is_killed_leaves_every_symbol_old_or_new_and_readable_at_every_moment(
+    tmp_path: Path,
+) -> None:
+    date, homes = DATES[0], (tmp_path / "killed" / "home", tmp_path / "undisturbed" / "home")
+    run = {"dates": [str(date)], "last": str(date)}
+    other = {"FUZZY_SIMULATOR__SEED": "21"}  # other ticks, so that old and new can be told apart
+    undisturbed().copy_first(homes[0])
+    settings = load_settings(home=homes[0])
+    before = content_of(settings)
+    the_forks().start("run", homes[1], other, **run).succeed()
+    after = content_of(load_settings(home=homes[1]))
+    rows = {key for key in before if key[1] != "*"}
+    assert rows == {key for key in after if key[1] != "*"}
+    # A first date has no earlier ones to be usual by, and the last symbol no pair of its own.
+    assert {table for (table, *_), _ in before.items() & after.items()} <= {BASELINES_TABLE, PAIRS_TABLE, *BESIDE}
+
+    heavy = sum(table in HEAVY_BY_NAME for table, *_ in before)
+    moments, seen = random.Random(SEED), [0]
+    for enough in (1, heavy // 2):
+        process = the_forks().start("run", homes[0], other, force=True, **run)
+        while process.is_running() and seen[-1] < enough:
+            seen.append(replaced(settings, before, after))
+        time.sleep(moments.uniform(0, 0.05))
+        process.kill()
+        assert process.wait() == -signal.SIGKILL, "the run ended before it was killed: nothing was tested"
+        seen.append(replaced(settings, before, after))
+    assert seen == sorted(seen)
+    assert set(seen) - {0, heavy}, "no reader met a store of which a part was replaced: nothing was tested"
+    the_forks().start("run", homes[0], other, force=True, **run).succeed()
+    assert differences(content_of(settings), after) == []
 
 
 class Killed(BaseException):

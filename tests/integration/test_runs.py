@@ -91,7 +91,7 @@ def test_one_date_through_all_assets(home: Path) -> None:
     assert committed() == {(asset, symbol) for asset in ASSETS for symbol in ("AAA", "BBB", "CCC")}
 
 
-def test_a_failed_symbol_ends_the_run_failed_by_name_and_the_others_are_complete(home: Path) -> None:
+def test_a_failed_symbol_ends_the_run_failed_by_name_and_the_others_are_complete(home: Path, no_pictures: None) -> None:
     outcome = launch.run_now(load_settings(), DATE, symbols=("AAA", "UNKNOWNX", "CCC"))
     assert not outcome.success
     assert "UNKNOWNX" in outcome.error
@@ -105,7 +105,9 @@ def test_a_failed_symbol_ends_the_run_failed_by_name_and_the_others_are_complete
         assert not instance.fetch_materializations(report, limit=1).records
 
 
-def test_the_date_is_complete_once_the_missing_symbol_is_run_and_the_others_are_not_computed_again(home: Path) -> None:
+def test_the_date_is_complete_once_the_missing_symbol_is_run_and_the_others_are_not_computed_again(
+    home: Path, no_pictures: None
+) -> None:
     settings = load_settings()
     launch.run_now(settings, DATE, symbols=("AAA", "UNKNOWNX"))
     assert launch.run_now(settings, DATE).success

@@ -38,6 +38,8 @@ INVISIBLE = f"""
 SELECT symbol, date FROM manifest WHERE "table" = '{PHASE1_TABLE}'
 EXCEPT SELECT symbol, date FROM {PHASE1_TABLE}
 """
+BESIDE = (*INGEST_TABLES, CHECK_RESULTS_TABLE)
+"""Light tables that have no manifest: what was set aside, and what the rules said."""
 OF_THE_CLOCK = ["source_latency_s", "fetched_after_close_s"]
 """Measures that tell when something was done, not what."""
 TIME_BARS = BAR_TABLES["time"].name
@@ -58,9 +60,9 @@ def content_of(settings: Settings) -> dict[Key, str]:
 
 
 def content_beside(store: Store) -> dict[Key, str]:
-    """Hash of each date of the light tables that have no manifest: what was set aside, and what the rules said."""
+    """Hash of each date of the light tables that have no manifest."""
     found = {}
-    for table in (*INGEST_TABLES, CHECK_RESULTS_TABLE):
+    for table in BESIDE:
         for date in store.light.dates(table):
             rows = store.light.read(table, dates=[date])
             if table == CHECK_RESULTS_TABLE:
