@@ -1,14 +1,15 @@
 """The last asset of a date: the report a person reads, and the run's failure when a symbol has no result."""
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from fuzzy_pipeline.query.coverage import DayCoverage, day_coverage
-from fuzzy_pipeline.report import DateReport, gather_date, reports_folder, write_date_report
+from fuzzy_pipeline.query.coverage import day_coverage
+from fuzzy_pipeline.report import DateQualityReport, gather_date, reports_folder, write_date_report
 from fuzzy_pipeline.resources.pipeline import SettingsResource, StoreResource
 from fuzzy_pipeline.resources.run_tags import tagged_symbols
 from fuzzy_pipeline.settings import Settings
@@ -43,23 +44,23 @@ def date_report_asset(partitions: dg.TimeWindowPartitionsDefinition, tables: Seq
         symbols = tagged_symbols(context.run.tags) or chosen.symbols
         with store.open() as opened:
             page, report = written(opened, chosen, date)
-            failed = failed_symbols(opened, chosen, date, symbols)
+            why = failure_text(opened, chosen, date, symbols)
         metadata = report_metadata(page, report)
-        if failed:
+        if why is not None:
             context.log_event(dg.AssetObservation(REPORT_ASSET, metadata=metadata, partition=context.partition_key))
-            raise dg.Failure(description=failure_text(date, symbols, failed), allow_retries=False)
+            raise dg.Failure(description=why, allow_retries=False)
         return dg.MaterializeResult(metadata=metadata)
 
     return date_report
 
 
-def written(store: Store, settings: Settings, date: dt.date) -> tuple[Path, DateReport]:
+def written(store: Store, settings: Settings, date: dt.date) -> tuple[Path, DateQualityReport]:
     """The report of a date, written where reports are."""
     report = gather_date(store, settings, date)
     return write_date_report(reports_folder(settings), report), report
 
 
-def report_metadata(page: Path, report: DateReport) -> Mapping[str, Any]:
+def report_metadata(page: Path, report: DateQualityReport) -> Mapping[str, Any]:
     """What the web UI shows of a report: the verdict and where the page is."""
     return {
         "verdict": report.verdict,
@@ -71,18 +72,22 @@ def report_metadata(page: Path, report: DateReport) -> Mapping[str, Any]:
     }
 
 
-def failed_symbols(store: Store, settings: Settings, date: dt.date, symbols: Sequence[str]) -> dict[str, DayCoverage]:
-    """Those of the symbols with a failure that was not mended, by name."""
-    days = day_coverage(store, [date], symbols, pipeline_tables(settings))
-    return {symbol: day for (symbol, _), day in days.items() if day.cause is not None}
+def failure_text(store: Store, settings: Settings, date: dt.date, symbols: Sequence[str]) -> str | None:
+    """Every one of the symbols with a failure that was not mended, the one furthest upstream; None without any.
 
-
-def failure_text(date: dt.date, symbols: Sequence[str], failed: Mapping[str, DayCoverage]) -> str:
-    """Every failed symbol with the failure furthest upstream."""
+    The others count as stored when all their tables are, or were until they were retired.
+    """
+    tables = pipeline_tables(settings)
+    days = day_coverage(store, [date], symbols, tables)
     lines = [
         f"  {symbol}: {day.cause.table}: {day.cause.error_type}: {day.cause.reason}"
-        for symbol, day in failed.items()
+        for (symbol, _), day in days.items()
         if day.cause is not None
     ]
-    stored = len(symbols) - len(failed)
-    return f"{date}: {len(failed)} of {len(symbols)} symbols failed, {stored} are stored\n" + "\n".join(lines)
+    if not lines:
+        return None
+    states = Counter(day.state(tables) for day in days.values())
+    stored = states["complete"] + states["retired"]
+    lacking = states["partial"] + states["missing"]
+    others = f"{stored} are stored" + (f", {lacking} lack tables" if lacking else "")
+    return f"{date}: {len(lines)} of {len(days)} symbols failed, {others}\n" + "\n".join(lines)

@@ -19,7 +19,7 @@ from fuzzy_pipeline.errors import SettingsError, StoreError
 if TYPE_CHECKING:
     import datetime as dt
 
-    from fuzzy_pipeline.report import DateReport, RangeReport
+    from fuzzy_pipeline.report import DateQualityReport, RangeReport
     from fuzzy_pipeline.settings import Settings
     from fuzzy_pipeline.stores.store import Store
 
@@ -79,7 +79,9 @@ def _check(*, json: bool, output: Path | None, open_: bool) -> None:
         raise SettingsError("--open shows a page: give --output a name that ends in .html")
 
 
-def _with_pages(store: Store, settings: Settings, found: DateReport | RangeReport) -> DateReport | RangeReport:
+def _with_pages(
+    store: Store, settings: Settings, found: DateQualityReport | RangeReport
+) -> DateQualityReport | RangeReport:
     """Write the pages that dates of a range lack, so that the range can link to them."""
     from fuzzy_pipeline.report import RangeReport, gather_date, gather_range, reports_folder
 
@@ -92,7 +94,7 @@ def _with_pages(store: Store, settings: Settings, found: DateReport | RangeRepor
 
 
 def _write(
-    settings: Settings, found: DateReport | RangeReport, date: dt.date, to: dt.date | None, output: Path | None
+    settings: Settings, found: DateQualityReport | RangeReport, date: dt.date, to: dt.date | None, output: Path | None
 ) -> Path:
     """Write what was asked for, print the paths, return that of the page."""
     from fuzzy_pipeline.report import reports_folder, write_report
@@ -110,7 +112,7 @@ def _write(
     return written[0]
 
 
-def _write_both(folder: Path, found: DateReport | RangeReport, date: dt.date, to: dt.date | None) -> list[Path]:
+def _write_both(folder: Path, found: DateQualityReport | RangeReport, date: dt.date, to: dt.date | None) -> list[Path]:
     from fuzzy_pipeline.report import file_of, write_report
 
     with _disk_errors(folder):
@@ -120,7 +122,7 @@ def _write_both(folder: Path, found: DateReport | RangeReport, date: dt.date, to
         ]
 
 
-def _page(found: DateReport | RangeReport, folder: str) -> str:
+def _page(found: DateQualityReport | RangeReport, folder: str) -> str:
     from fuzzy_pipeline.report import RangeReport, date_page, range_page
 
     if isinstance(found, RangeReport):

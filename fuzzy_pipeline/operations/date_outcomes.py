@@ -76,7 +76,7 @@ def date_outcomes(
 ) -> list[DateOutcome]:
     """Outcomes of trading dates, in their order.
 
-    A symbol counts as stored when all tables are committed and none failed since, as in ``fuzzy status``.
+    A symbol counts as stored when all tables are committed, or retired, and none failed since, as in ``fuzzy status``.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def date_outcomes(
     facts = {date: _Facts() for date in dates}
     ticks: pa.Table | None = None
     for table in pipeline_tables(settings):
-        commits = _read(store, settings, f"manifest/{table}", facts, ("symbol", "date", "committed_at"))
+        commits = _commits(store, settings, table, facts)
         _note_commits(commits, settings, facts)
         _note_failures(store, settings, table, commits, facts)
         ticks = commits if table == RAW_TICKS.name else ticks
@@ -116,6 +116,17 @@ def _outcome(date: dt.date, facts: _Facts, settings: Settings, first: dt.datetim
     if found.verdict == "complete" and facts.ready_at is not None:
         complete_at = facts.ready_at if first is None else min(first, facts.ready_at)
     return DateOutcome(date, found.verdict, tuple(found.reasons), complete_at, facts.failed, len(found.missing))
+
+
+def _commits(store: Store, settings: Settings, table: str, facts: Mapping[dt.date, _Facts]) -> pa.Table | None:
+    """When symbols of a table were committed, also those whose rows are retired since."""
+    columns = ("symbol", "date", "committed_at")
+    held = _read(store, settings, f"manifest/{table}", facts, columns)
+    retired = _read(store, settings, f"retired/{table}", facts, columns)
+    if held is None or retired is None:
+        return retired if held is None else held
+    gone = retired.join(held.select(["symbol", "date"]), keys=["symbol", "date"], join_type="left anti")
+    return pa.concat_tables([held, gone.select(held.column_names)])
 
 
 def _note_commits(rows: pa.Table | None, settings: Settings, facts: Mapping[dt.date, _Facts]) -> None:

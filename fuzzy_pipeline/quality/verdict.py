@@ -9,7 +9,7 @@ from fuzzy_pipeline.quality.suites import is_unjudged
 from fuzzy_pipeline.schema.quality import WHOLE_DATE, DateVerdict, RuleResult, VerdictOfDate
 
 NAMED = 10
-"""A reason names so many symbols; the lists of the record have all."""
+"""A reason names so many symbols, or tables; the lists of the record have all."""
 
 
 def verdict_of_date(
@@ -21,13 +21,14 @@ def verdict_of_date(
     *,
     after_deadline: bool,
     begun: Collection[str] = (),
+    retired: Mapping[str, Collection[str]] | None = None,
 ) -> VerdictOfDate:
     """Verdict of a date and of each expected symbol.
 
     ``pending`` before the deadline while an expected symbol is not stored or no rule has been judged; ``missing`` after
     it when nothing of any symbol is there; ``degraded`` when a symbol is not stored whole, a rule of severity error
-    failed or was not judged, or no rule was judged; else ``complete``. Warnings, and rules about what there is nothing
-    to know of, are named and change nothing.
+    failed or was not judged, or no rule was judged; else ``complete``. Warnings, rules about what there is nothing to
+    know of, and what is retired are named and change nothing.
 
     Parameters
     ----------
@@ -35,7 +36,7 @@ def verdict_of_date(
     expected : sequence of str
         Symbols of the settings.
     stored : collection of str
-        Symbols with every table of the date committed; others than the expected ones are left out.
+        Symbols with every table of the date committed, or retired; others than the expected ones are left out.
     failed : mapping
         Symbol -> why it could not be stored; one that is stored since is left out.
     results : iterable of RuleResult
@@ -43,7 +44,10 @@ def verdict_of_date(
     after_deadline : bool
         Whether everything should be there by now.
     begun : collection of str, optional
-        Symbols whose ticks of the date are committed: they are not missing, whatever else is.
+        Symbols whose ticks of the date are committed, or retired: they are not missing, whatever else is.
+    retired : mapping, optional
+        Symbol -> its tables that were deleted because their time to be kept was over; others than the expected symbols
+        are left out.
 
     Returns
     -------
@@ -87,6 +91,7 @@ def verdict_of_date(
         verdict=verdict,
         reasons=[
             *_absence(wanted, broken, missing, present, after_deadline),
+            *_retired(wanted, retired or {}),
             *([] if judged or not present else ["no quality rule was judged"]),
             *_rules("error", errors),
             *_rules("not judged", unjudged),
@@ -158,6 +163,15 @@ def _absence(
         if symbols:
             reasons.append(f"{len(symbols)} of {len(wanted)} symbols {state}{yet}: {_some(symbols)}")
     return reasons
+
+
+def _retired(wanted: Sequence[str], retired: Mapping[str, Collection[str]]) -> list[str]:
+    """Symbols of which something was there and is deleted, and which tables."""
+    symbols = [symbol for symbol in wanted if retired.get(symbol)]
+    if not symbols:
+        return []
+    tables = list(dict.fromkeys(table for symbol in symbols for table in retired[symbol]))
+    return [f"{_some(tables)} of {len(symbols)} of {len(wanted)} symbols were retired: {_some(symbols)}"]
 
 
 def _rules(what: str, results: Sequence[RuleResult]) -> list[str]:

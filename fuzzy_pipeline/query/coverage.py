@@ -64,7 +64,7 @@ def day_coverage(
     tables: Sequence[str],
     settings: Settings | None = None,
 ) -> dict[SymbolDay, DayCoverage]:
-    """Coverage of every date and every symbol named, or of those stored or failed on these dates.
+    """Coverage of every date and every symbol named, or of those stored, retired or failed on these dates.
 
     Failures are in the order of ``tables``; one older than the commit of the same table is mended and left out. What
     is out of date is known with ``settings`` only.
@@ -72,7 +72,9 @@ def day_coverage(
     store = store.looked_at_once()
     committed = [row for table in tables for row in store.manifest.rows(table, dates, symbols)]
     failed = [row for table in tables for row in store.manifest.failures(table, dates, symbols)]
-    known: Iterable[str] = symbols if symbols is not None else sorted({row.symbol for row in (*committed, *failed)})
+    retired = [row for table in tables for row in store.retired.rows(table, dates, symbols)]
+    every = (*committed, *failed, *retired)
+    known: Iterable[str] = symbols if symbols is not None else sorted({row.symbol for row in every})
     days = {(symbol, date): DayCoverage(symbol, date) for date in dates for symbol in known}
     for row in committed:
         days[row.symbol, row.date].rows[row.table] = row
@@ -81,10 +83,10 @@ def day_coverage(
         held = day.rows.get(failure.table)
         if held is None or held.committed_at < failure.failed_at:
             day.failures.append(failure)
-    for row in (row for table in tables for row in store.retired.rows(table, dates, symbols)):
-        of_row = days.get((row.symbol, row.date))
-        if of_row is not None and row.table not in of_row.rows:
-            of_row.retired.append(row.table)
+    for gone in retired:
+        of_row = days[gone.symbol, gone.date]
+        if gone.table not in of_row.rows:
+            of_row.retired.append(gone.table)
     for table, symbol, date in stale_results(store, settings, dates, symbols) if settings else ():
         if table in tables:
             days[symbol, date].stale.append(table)
@@ -119,8 +121,8 @@ def coverage(
     Returns
     -------
     pandas.DataFrame
-        ``symbol``, ``date``, ``state`` (complete, stale, partial, failed, missing), committed rows per table (null: not
-        committed), ``set_aside`` (rows of raw ticks in quarantine), ``failed_table``, ``error_type``,
+        ``symbol``, ``date``, ``state`` (complete, retired, stale, partial, failed, missing), committed rows per table
+        (null: not committed), ``set_aside`` (rows of raw ticks in quarantine), ``failed_table``, ``error_type``,
         ``reason``, ``failed_at`` of the failure furthest upstream. By date and symbol.
 
     Raises

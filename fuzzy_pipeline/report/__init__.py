@@ -4,14 +4,14 @@ Belongs here: gathering what is stored about the data's quality, and showing it.
 and nothing is changed.
 """
 
-from fuzzy_pipeline.report.contents import DateReport, RangeReport
+from fuzzy_pipeline.report.contents import DateQualityReport, RangeReport
 from fuzzy_pipeline.report.gather import gather_date, reports_folder
 from fuzzy_pipeline.report.gather_range import gather_range
 from fuzzy_pipeline.report.page import date_page, file_of, write_date_report, write_report
 from fuzzy_pipeline.report.range_page import range_page
 
 __all__ = [
-    "DateReport",
+    "DateQualityReport",
     "RangeReport",
     "date_page",
     "file_of",

@@ -19,7 +19,9 @@ REPORT_VERSION = 1
 """Raised whenever a field of a report is left out or means something else; new fields do not raise it."""
 
 SymbolState = Literal["complete", "retired", "stale", "partial", "failed", "missing"]
-"""As ``fuzzy status`` says it; ``stale`` is complete, with results that the next run computes again."""
+"""As ``fuzzy status`` says it; ``stale`` is complete, with results that the next run computes again, ``retired`` with
+some that were deleted because their time to be kept was over.
+"""
 
 EventKind = Literal["unexplained", "halt", "no_trade", "lost_ticks", "id_gap", "volume_step", "crossed"]
 """``unexplained``, ``halt``, ``no_trade``: minutes without a tick, by cause; ``lost_ticks``: tick ids are missing and
@@ -44,10 +46,10 @@ class Totals(Group):
     """The date in a dozen numbers."""
 
     expected_symbols: int = Field(description="Symbols the settings name.")
-    stored_symbols: int = Field(description="Those of them whose tables are all stored, also when out of date.")
+    stored_symbols: int = Field(description="Those of them whose tables are all stored, out of date, or retired.")
     other_symbols: int = Field(description="Symbols stored or failed besides.")
     rows_in: int = Field(description="Rows the source sent.")
-    ticks: int = Field(description="Rows kept as ticks.")
+    ticks: int = Field(description="Rows kept as ticks, also where those are retired since.")
     set_aside: int = Field(description="Rows in quarantine.")
     official: int = Field(description="Official open and close prints: rows_in = ticks + set_aside + official.")
     set_aside_share: float | None = Field(description="set_aside / rows_in. [1]")
@@ -228,8 +230,8 @@ class TrendPoint(Group):
     verdict: DateVerdict = Field(description="Of the date.")
     sentence: str = Field(description="Why.")
     checks_ran: bool = Field(description="Whether any check of the date has a result.")
-    symbols: int = Field(description="Symbols with ticks.")
-    ticks: int | None = Field(description="Stored ticks; null when nothing is stored.")
+    symbols: int = Field(description="Symbols with ticks, also those whose ticks are retired since.")
+    ticks: int | None = Field(description="Their ticks; null when nothing was ever stored.")
     set_aside: int | None = Field(description="Rows in quarantine.")
     set_aside_share: float | None = Field(description="Of the rows the source sent. [1]")
     score_median: float | None = Field(description="Median data quality score of the symbols. [1]")
@@ -272,13 +274,13 @@ class Provenance(Group):
     committed_at: dt.datetime = Field(description="Eastern Time.")
 
 
-class DateReport(Group):
+class DateQualityReport(Group):
     """All that the page of a trading date says."""
 
     heading: Heading
     date: dt.date = Field(description="Trading date.")
     session_note: str = Field(description="Why the hours are unusual; empty on a usual day.")
-    verdict: DateVerdict = Field(description="complete, degraded, pending or missing.")
+    verdict: DateVerdict = Field(description="complete, degraded, pending or missing; what is retired keeps its own.")
     sentence: str = Field(description="Why, in one sentence.")
     reasons: list[str] = Field(description="All reasons.")
     totals: Totals
@@ -287,6 +289,9 @@ class DateReport(Group):
     unfinished_symbols: list[str] = Field(description="Symbols with some tables and without a failure.")
     unfinished_tables: list[str] = Field(description="Tables that these symbols lack, or some of them.")
     stale_symbols: list[str] = Field(description="Symbols with results that the next run computes again.")
+    retired_tables: dict[str, list[str]] = Field(
+        default={}, description="Symbol -> its tables that were deleted because their time to be kept was over."
+    )
     findings: list[Finding] = Field(description="Failed errors, failed warnings, then checks that could not run.")
     checks: list[CheckColumn] = Field(description="Checks with results: first those that object, errors first.")
     whole_date_checks: dict[str, Outcome] = Field(description="Checks about all symbols together -> outcome.")

@@ -48,13 +48,15 @@ class SymbolFacts:
 class DateFacts:
     """What the light tier knows of a date.
 
-    ``stored`` and ``failed`` are by table; ``results`` are those that did not pass, ``passed`` counts the others, of
-    which ``one_passed`` has one per symbol: enough to know that checks ran.
+    ``symbols`` have ticks, or had them until they were retired. ``stored``, ``retired`` and ``failed`` are by table:
+    what is retired was there and counts as stored too. ``results`` are those that did not pass, ``passed`` counts the
+    others, of which ``one_passed`` has one per symbol: enough to know that checks ran.
     """
 
     date: dt.date
     symbols: dict[str, SymbolFacts] = field(default_factory=dict)
     stored: dict[str, set[str]] = field(default_factory=dict)
+    retired: dict[str, set[str]] = field(default_factory=dict)
     failed: dict[str, dict[str, str]] = field(default_factory=dict)
     results: list[RuleResult] = field(default_factory=list)
     passed: Counter[RuleKey] = field(default_factory=Counter)
@@ -65,6 +67,20 @@ class DateFacts:
     def is_known(self) -> bool:
         """Whether anything of the date was ever tried."""
         return bool(self.symbols or any(self.failed.values()) or self.checks_ran)
+
+    @property
+    def names(self) -> set[str]:
+        """Symbols of which anything is or was stored, or failed."""
+        return {symbol for by_table in (self.stored, self.failed) for own in by_table.values() for symbol in own}
+
+    @property
+    def retired_tables(self) -> dict[str, list[str]]:
+        """Symbol -> its retired tables, upstream first, for those that have some."""
+        found: dict[str, list[str]] = {}
+        for table, symbols in self.retired.items():
+            for symbol in symbols:
+                found.setdefault(symbol, []).append(table)
+        return dict(sorted(found.items()))
 
     @property
     def checks_ran(self) -> bool:
@@ -89,8 +105,8 @@ def date_facts(store: Store, date: dt.date, tables: Sequence[str]) -> DateFacts:
     """Read a date; what cannot be read is named in ``not_read`` and missing from the rest."""
     found = DateFacts(date)
     for table in tables:
-        rows = read_or_note(store, found, f"manifest/{table}", ["symbol"])
-        found.stored[table] = set(rows["symbol"].to_pylist()) if rows is not None else set()
+        held, old = (_names(store, found, f"{folder}/{table}") for folder in ("manifest", "retired"))
+        found.stored[table], found.retired[table] = held | old, old - held
         found.failed[table] = _failures(store, found, table)
     _ingested(store, found)
     _described(store, found)
@@ -104,6 +120,12 @@ def date_facts(store: Store, date: dt.date, tables: Sequence[str]) -> DateFacts:
         last = {symbol: place for place, symbol in enumerate(passed["symbol"].to_pylist())}
         found.one_passed = results_of(passed.take(list(last.values())), found) if last else []
     return found
+
+
+def _names(store: Store, found: DateFacts, table: str) -> set[str]:
+    """Symbols with a row in a light table of the date."""
+    rows = read_or_note(store, found, table, ["symbol"])
+    return set(rows["symbol"].to_pylist()) if rows is not None else set()
 
 
 def _failures(store: Store, found: DateFacts, table: str) -> dict[str, str]:
@@ -151,10 +173,12 @@ def read_or_note(store: Store, found: DateFacts, table: str, columns: Sequence[s
 
 
 def _ingested(store: Store, found: DateFacts) -> None:
+    """What the ingest counted; a retired row tells it still, but the committed one is newer."""
     names = ("symbol", "rows_in", "rows_out", "rows_set_aside", "rows_official")
-    rows = read_or_note(store, found, f"manifest/{RAW_TICKS.name}", names)
-    for symbol, rows_in, ticks, set_aside, official in _lines(rows, names):
-        found.symbols[symbol] = SymbolFacts(rows_in=rows_in, ticks=ticks, set_aside=set_aside, official=official)
+    for folder in ("retired", "manifest"):
+        rows = read_or_note(store, found, f"{folder}/{RAW_TICKS.name}", names)
+        for symbol, rows_in, ticks, set_aside, official in _lines(rows, names):
+            found.symbols[symbol] = SymbolFacts(rows_in=rows_in, ticks=ticks, set_aside=set_aside, official=official)
 
 
 def _described(store: Store, found: DateFacts) -> None:
@@ -175,7 +199,7 @@ def _described(store: Store, found: DateFacts) -> None:
     ]
     for symbol, ticks, volume, spread, score, level, lost, silent, reasons in zip(*columns, strict=True):
         facts = found.symbols.get(symbol)
-        if facts is None:  # what the manifest does not commit does not exist
+        if facts is None:  # what the manifest never committed does not exist
             continue
         facts.counted_ticks, facts.volume, facts.spread_bps = ticks, volume, spread
         facts.score, facts.level, facts.lost_ticks, facts.unexplained_minutes = score, level, lost, silent

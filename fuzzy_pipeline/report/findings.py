@@ -202,7 +202,7 @@ def _symbol_row(
     objected: bool,
 ) -> SymbolRow:
     state = day.state(tables)
-    held = facts if RAW_TICKS.name in day.rows else None
+    held = facts if RAW_TICKS.name in day.rows or RAW_TICKS.name in day.retired else None
     return SymbolRow(
         symbol=day.symbol,
         expected=day.symbol in expected,
@@ -217,5 +217,5 @@ def _symbol_row(
         level=held.level if held else None,  # type: ignore[arg-type]  # one of the levels: the model checks it
         score_reason=held.score_reason if held else None,
         checks=checks,
-        has_problem=state != "complete" or objected,
+        has_problem=state not in ("complete", "retired") or objected,
     )

@@ -16,7 +16,7 @@ from fuzzy_pipeline import __version__
 from fuzzy_pipeline.query.coverage import DayCoverage, day_coverage
 from fuzzy_pipeline.report.comparisons import compared
 from fuzzy_pipeline.report.contents import (
-    DateReport,
+    DateQualityReport,
     Heading,
     Provenance,
     TableSummary,
@@ -54,7 +54,9 @@ def page_name(date: dt.date) -> str:
     return f"{date}.html"
 
 
-def gather_date(store: Store, settings: Settings, date: dt.date, *, now: dt.datetime | None = None) -> DateReport:
+def gather_date(
+    store: Store, settings: Settings, date: dt.date, *, now: dt.datetime | None = None
+) -> DateQualityReport:
     """All that the report of a date says.
 
     Parameters
@@ -69,7 +71,7 @@ def gather_date(store: Store, settings: Settings, date: dt.date, *, now: dt.date
 
     Returns
     -------
-    DateReport
+    DateQualityReport
 
     Raises
     ------
@@ -82,14 +84,14 @@ def gather_date(store: Store, settings: Settings, date: dt.date, *, now: dt.date
     earlier = [date_facts(store, day, tables) for day in trading_dates_before(date, TREND_DATES - 1)]
     facts = date_facts(store, date, tables)
     verdict = judged(facts, settings.symbols, made_at)
-    days = _days(store, settings, date, tables)
+    days = _days(store, settings, facts, tables)
     results = results_of(read_or_note(store, facts, CHECK_RESULTS_TABLE), facts)
     about_symbols = [result for result in results if result.symbol in days]
     columns = check_columns(about_symbols)
     gaps = timeline(store, facts, settings.symbols)
     aside = quarantine_of(store, facts)
     states = {symbol: day.state(tables) for symbol, day in days.items()}
-    return DateReport(
+    return DateQualityReport(
         heading=heading(store, settings, made_at, [line for day in (facts, *earlier) for line in day.not_read]),
         date=date,
         session_note=f"{hours.note}: the market closed at {hours.close:%H:%M}" if hours.note else "",
@@ -102,10 +104,14 @@ def gather_date(store: Store, settings: Settings, date: dt.date, *, now: dt.date
         unfinished_tables=[
             table
             for table in tables
-            if any(states[symbol] == "partial" and table not in day.rows for symbol, day in days.items())
+            if any(
+                states[symbol] == "partial" and table not in day.rows and table not in day.retired
+                for symbol, day in days.items()
+            )
         ],
         unfinished_symbols=[symbol for symbol, state in states.items() if state == "partial"],
         stale_symbols=[symbol for symbol, state in states.items() if state == "stale"],
+        retired_tables=facts.retired_tables,
         findings=findings(results),
         checks=columns,
         whole_date_checks=_whole_date(results),
@@ -169,11 +175,11 @@ def _point(facts: DateFacts, settings: Settings, now: dt.datetime) -> TrendPoint
     return trend_point(facts, judged(facts, settings.symbols, now), settings)
 
 
-def _days(store: Store, settings: Settings, date: dt.date, tables: Sequence[str]) -> dict[str, DayCoverage]:
-    """Coverage of every symbol expected, stored or failed, by name."""
-    found = {symbol: day for (symbol, _), day in day_coverage(store, [date], None, tables, settings).items()}
-    every = sorted({*settings.symbols, *found} - {WHOLE_DATE})
-    return {symbol: found.get(symbol) or DayCoverage(symbol, date) for symbol in every}
+def _days(store: Store, settings: Settings, facts: DateFacts, tables: Sequence[str]) -> dict[str, DayCoverage]:
+    """Coverage of every symbol expected, stored, retired or failed, by name."""
+    every = sorted({*settings.symbols, *facts.names} - {WHOLE_DATE})
+    found = day_coverage(store, [facts.date], every, tables, settings)
+    return {symbol: found[symbol, facts.date] for symbol in every}
 
 
 def _totals(

@@ -9,7 +9,7 @@ import base64
 import datetime as dt
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,11 @@ from markupsafe import Markup
 
 from fuzzy_pipeline.report import comparison_panel, pictures, wording
 from fuzzy_pipeline.report.contents import (
-    DateReport,
+    DateQualityReport,
     Finding,
     FindingSymbol,
     RuleTotal,
+    SymbolState,
     Timeline,
     TimelineEvent,
     TimelineRow,
@@ -42,15 +43,17 @@ TIMELINE_MARKS = 1500
 
 EVENTS_LISTED = 150
 
-_STATES = {"failed": 0, "missing": 1, "partial": 2, "stale": 3, "complete": 4}
+_STATES: Mapping[SymbolState, int] = {
+    "failed": 0, "missing": 1, "partial": 2, "stale": 3, "retired": 4, "complete": 5
+}  # fmt: skip
 
 
-def date_page(report: DateReport, *, folder: str = "") -> str:
+def date_page(report: DateQualityReport, *, folder: str = "") -> str:
     """The page of a date.
 
     Parameters
     ----------
-    report : DateReport
+    report : DateQualityReport
     folder : str
         Where the pages of other dates are, as a link from this page: empty beside it, else ending in ``/``.
 
@@ -208,7 +211,7 @@ def file_of(folder: Path, start: dt.date, end: dt.date | None, suffix: str) -> P
     return folder / (f"{start}{suffix}" if end is None else f"{start}_{end}{suffix}")
 
 
-def write_date_report(folder: Path, found: DateReport) -> Path:
+def write_date_report(folder: Path, found: DateQualityReport) -> Path:
     """Write a date's page and, beside it, the same as JSON; the page's path. Raises ``OSError``."""
     page = write_report(file_of(folder, found.date, None, ".html"), date_page(found))
     write_report(file_of(folder, found.date, None, ".json"), found.model_dump_json(indent=2))

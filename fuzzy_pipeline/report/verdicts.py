@@ -27,7 +27,8 @@ def deadline(date: dt.date) -> dt.datetime:
 def judged(facts: DateFacts, expected: Sequence[str], now: dt.datetime) -> VerdictOfDate:
     """The verdict of a date.
 
-    A symbol counts as stored when all tables are committed and none of them failed since, as in ``fuzzy status``.
+    A symbol counts as stored when all tables are committed, or retired, and none of them failed since, as in ``fuzzy
+    status``. Rules were judged while the data were there, so what is retired keeps its verdict, and the reasons say so.
     """
     failed: dict[str, str] = {}
     for reasons in facts.failed.values():  # upstream first: the first reason is the cause of the others
@@ -43,13 +44,17 @@ def judged(facts: DateFacts, expected: Sequence[str], now: dt.datetime) -> Verdi
         results,
         after_deadline=now >= deadline(facts.date),
         begun=facts.symbols,
+        retired=facts.retired_tables,
     )
 
 
 def sentence(found: VerdictOfDate, facts: DateFacts) -> str:
     """Why the verdict is what it is, in one sentence; warnings are named and do not change it."""
     expected, there = len(found.expected_symbols), len(found.stored_symbols)
-    stored = f"all {expected:,} symbols are stored" if expected > 1 else f"{found.expected_symbols[0]} is stored"
+    gone = [symbol for symbol in found.expected_symbols if symbol in facts.retired_tables]
+    verb = ("was" if gone else "is") if expected == 1 else ("were" if gone else "are")
+    whole = f"all {expected:,} symbols" if expected > 1 else found.expected_symbols[0]
+    stored = f"{whole} {verb} stored"
     parts = []
     absent = _absent(found, facts)
     if absent:
@@ -58,8 +63,8 @@ def sentence(found: VerdictOfDate, facts: DateFacts) -> str:
         broken = [one for one in facts.results if verdict_of_result(one) == "error"]
         named = sorted({one.symbol for one in broken} - {WHOLE_DATE})
         who = [f"for {listed(named, _SYMBOLS_NAMED)}"] if named else []
-        whole = ["for the date as a whole"] if any(one.symbol == WHOLE_DATE for one in broken) else []
-        parts.append(f"{_checks(broken, 'error check')} failed {' and '.join(who + whole)}")
+        who += ["for the date as a whole"] if any(one.symbol == WHOLE_DATE for one in broken) else []
+        parts.append(f"{_checks(broken, 'error check')} failed {' and '.join(who)}")
     unjudged = [one for one in facts.results if one.severity == "error" and is_unjudged(one)]
     if unjudged:
         named = sorted({one.symbol for one in unjudged} - {WHOLE_DATE})
@@ -83,7 +88,14 @@ def sentence(found: VerdictOfDate, facts: DateFacts) -> str:
     text = "; ".join(parts)
     tail = f"; {' and '.join(less)}" if less else ""
     when = f" Expected by {deadline(found.date):%Y-%m-%d %H:%M} ET." if found.verdict == "pending" else ""
-    return f"{text[0].upper()}{text[1:]}{tail}.{when}"
+    return f"{text[0].upper()}{text[1:]}{tail}.{_retired(gone, facts) if gone else ''}{when}"
+
+
+def _retired(symbols: Sequence[str], facts: DateFacts) -> str:
+    """What of symbols was deleted because its time was over."""
+    tables = [table for table, own in facts.retired.items() if own.intersection(symbols)]
+    of_whom = symbols[0] if len(symbols) == 1 else count(len(symbols), "symbol")
+    return f" Retired since: {listed(tables, _TABLES_NAMED)} of {of_whom}."
 
 
 def _checks(results: Sequence[RuleResult], noun: str, plural: str = "") -> str:

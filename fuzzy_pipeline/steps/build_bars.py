@@ -26,7 +26,6 @@ from fuzzy_pipeline.steps.step import StepResult, Work, derived_row
 from fuzzy_pipeline.steps.workbench import Workbench
 from fuzzy_pipeline.stores.manifest import ManifestRow
 from fuzzy_pipeline.stores.protocol import Metadata
-from fuzzy_pipeline.stores.retired import RETIRED_VERSION
 from fuzzy_pipeline.stores.stored_content import hash_of_arrays
 
 REGULAR_BARS = frozenset({"regular"})
@@ -121,7 +120,7 @@ def stored_state(family: BarFamily, metadata: Metadata) -> Mapping[str, SeriesSt
 
 def _metadata_before(bench: Workbench, family: BarFamily, work: Work) -> Metadata | None:
     before = work.earlier.get(family.table.name)
-    if not before or before[-1].version == RETIRED_VERSION:
+    if not before:
         return None
     return bench.store.heavy.metadata(family.table, work.symbol, before[-1].date, before[-1].version)
 
@@ -134,7 +133,8 @@ def _state_before(bench: Workbench, family: BarFamily, work: Work) -> Mapping[st
 def _why_cold(family: BarFamily, bench: Workbench, work: Work, series: Sequence[str]) -> str:
     before = _metadata_before(bench, family, work)
     if before is None:
-        return "the trading date before is not stored"
+        gone = work.retired.get(family.table.name)
+        return f"the bars of {gone[-1].date} were retired" if gone else "the trading date before is not stored"
     date = work.earlier[family.table.name][-1].date
     if (before.get("state") or {}).get("version") != family.state_version:
         return f"the state of {date} is of another version"

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from fuzzy_pipeline.steps.step import Step, Work, dates_before
 from fuzzy_pipeline.stores.manifest import CommittedKey, FailureRow, ManifestRow
+from fuzzy_pipeline.stores.retired import RetiredRow
 from fuzzy_pipeline.stores.store import Store
+
+Keys = tuple[CommittedKey, ...]
+"""Of one symbol, oldest first."""
+KeysOfSymbols = Mapping[str, Keys]
 
 
 class StepInputs:
     """Everything committed that some tables of a step depend on, for symbols on dates.
 
     A date that could not be renewed gives nothing, though its older version is still there to be read: neither as
-    input of its own date nor to later ones.
+    input of its own date nor to later ones. Retired data can only tell whether what was made of them is current.
     """
 
     def __init__(
@@ -31,12 +36,9 @@ class StepInputs:
         self._failures: dict[str, dict[tuple[str, dt.date], FailureRow]] = {}
         self._retired: set[tuple[str, str, dt.date]] = set()
         for table in (*step.inputs, *step.optional_inputs):
-            rows: list[ManifestRow] = store.manifest.rows(table, dates, symbols)
-            held = {(row.symbol, row.date) for row in rows}
-            # Retired data cannot be read any more, but what was made from them can still be seen to be current.
-            gone = [row for row in store.retired.rows(table, dates, symbols) if (row.symbol, row.date) not in held]
+            held, gone = held_and_retired(store, table, dates, symbols)
             self._retired.update((table, row.symbol, row.date) for row in gone)
-            rows += gone
+            rows = (*held, *gone)
             # An optional input may have rows of which none matters to the step.
             self._rows[table] = {(row.symbol, row.date): row for row in rows if row.rows_out or table in step.inputs}
             failures = store.manifest.failures(table, dates, symbols)
@@ -45,23 +47,9 @@ class StepInputs:
         for table in step.tables if tables is None else tables:
             for name, count in step.history(table).items():
                 self._history[name] = max(count, self._history.get(name, 0))
-        self._earlier = {name: self._read_earlier(store, name, dates, symbols) for name in self._history}
-
-    def _read_earlier(
-        self, store: Store, table: str, dates: Sequence[dt.date], symbols: Sequence[str] | None
-    ) -> dict[str, tuple[CommittedKey, ...]]:
-        wanted = sorted({date for day in dates for date in dates_before(day, self._history[table])})
-        if not wanted:
-            return {}
-        failed = {(row.symbol, row.date) for row in store.manifest.failures(table, wanted, symbols)}
-        found = store.manifest.keys(table, wanted, symbols)
-        for symbol, retired in store.retired.keys(table, wanted, symbols).items():
-            held = found.get(symbol, ())
-            dates_held = {key.date for key in held}
-            found[symbol] = tuple(sorted((*held, *(key for key in retired if key.date not in dates_held)), key=_date))
-        return {
-            symbol: tuple(key for key in keys if (symbol, key.date) not in failed) for symbol, keys in found.items()
-        }
+        read = {name: _read_earlier(store, name, dates, symbols, count) for name, count in self._history.items()}
+        self._earlier = {name: held for name, (held, _) in read.items()}
+        self._earlier_retired = {name: gone for name, (_, gone) in read.items()}
 
     def work(self, symbol: str, date: dt.date, tables: tuple[str, ...], batch: str = "") -> Work:
         """A symbol's work with all that is committed for it; inputs may lack tables (see ``missing``)."""
@@ -70,11 +58,16 @@ class StepInputs:
             for table, rows in self._rows.items()
             if (symbol, date) in rows and (symbol, date) not in self._failures[table]
         }
-        earlier = {
-            name: _between(self._earlier[name].get(symbol, ()), dates_before(date, count), date)
+        earlier, retired = (self._window(keys, symbol, date) for keys in (self._earlier, self._earlier_retired))
+        return Work(symbol, date, tables, inputs, earlier, batch, retired=retired)
+
+    def _window(self, keys: Mapping[str, KeysOfSymbols], symbol: str, date: dt.date) -> dict[str, Keys]:
+        """By table, those of a symbol's keys that are as far before a date as the step looks back."""
+        found = {
+            name: _between(keys[name].get(symbol, ()), dates_before(date, count), date)
             for name, count in self._history.items()
         }
-        return Work(symbol, date, tables, inputs, {name: keys for name, keys in earlier.items() if keys}, batch)
+        return {name: own for name, own in found.items() if own}
 
     def missing(self, symbol: str, date: dt.date) -> str | None:
         """Why the first missing input is missing, None when all are there."""
@@ -98,7 +91,38 @@ class StepInputs:
         )
 
 
-def _between(keys: tuple[CommittedKey, ...], dates: tuple[dt.date, ...], end: dt.date) -> tuple[CommittedKey, ...]:
+def held_and_retired(
+    store: Store, table: str, dates: Sequence[dt.date], symbols: Sequence[str] | None
+) -> tuple[list[ManifestRow], list[RetiredRow]]:
+    """Committed rows, and those of which the data are retired.
+
+    The latter cannot be read any more, but what was made from them can still be seen to be current.
+    """
+    held = store.manifest.rows(table, dates, symbols)
+    keys = {(row.symbol, row.date) for row in held}
+    retired = store.retired.rows(table, dates, symbols)
+    return held, [row for row in retired if (row.symbol, row.date) not in keys]
+
+
+def _read_earlier(
+    store: Store, table: str, dates: Sequence[dt.date], symbols: Sequence[str] | None, count: int
+) -> tuple[KeysOfSymbols, KeysOfSymbols]:
+    """What a table has, and had until it was retired, on as many trading dates before some dates; no failed ones."""
+    wanted = sorted({date for day in dates for date in dates_before(day, count)})
+    if not wanted:
+        return {}, {}
+    failed = {(row.symbol, row.date) for row in store.manifest.failures(table, wanted, symbols)}
+    committed = store.manifest.keys(table, wanted, symbols)
+    held = {(symbol, key.date) for symbol, keys in committed.items() for key in keys}
+    retired = store.retired.keys(table, wanted, symbols)
+    return _without(committed, failed), _without(retired, failed | held)
+
+
+def _without(found: KeysOfSymbols, left_out: Collection[tuple[str, dt.date]]) -> KeysOfSymbols:
+    return {symbol: tuple(key for key in keys if (symbol, key.date) not in left_out) for symbol, keys in found.items()}
+
+
+def _between(keys: Keys, dates: tuple[dt.date, ...], end: dt.date) -> Keys:
     """The keys, oldest first, from the first of the dates to before ``end``."""
     if not dates:
         return ()

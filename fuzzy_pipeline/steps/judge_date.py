@@ -26,6 +26,7 @@ from fuzzy_pipeline.schema.rankings import RANKINGS_TABLE
 from fuzzy_pipeline.schema.records import arrow_schema_of, from_table, to_table
 from fuzzy_pipeline.schema.tables import ENRICHED_TICKS, OFFICIAL_PRINTS, QUARANTINE, RAW_TICKS
 from fuzzy_pipeline.settings import Settings
+from fuzzy_pipeline.steps.inputs import held_and_retired
 from fuzzy_pipeline.stores.manifest import FailureRow, ManifestRow
 from fuzzy_pipeline.stores.store import Store
 from fuzzy_pipeline.trading_calendar import now_eastern
@@ -39,11 +40,12 @@ QUALITY_ERROR = "QualityError"
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Results of the rules of one table on a date."""
+    """Results of the rules of one table on a date; those of ``retired`` symbols are from when their data were there."""
 
     table: str
     date: dt.date
     results: tuple[RuleResult, ...]
+    retired: frozenset[str] = frozenset()
 
     def failed(self, severity: str) -> tuple[RuleResult, ...]:
         """Results of a severity that failed."""
@@ -56,10 +58,10 @@ class Judgement:
 
     @property
     def stopped(self) -> dict[str, str]:
-        """Symbol -> the rules of severity error that it broke."""
+        """Symbol -> the rules of severity error that it broke. Upon what is retired nothing can be built anyway."""
         found: dict[str, list[str]] = {}
         for one in self.failed("error"):
-            if one.symbol != WHOLE_DATE:
+            if one.symbol != WHOLE_DATE and one.symbol not in self.retired:
                 found.setdefault(one.symbol, []).append(described(one))
         return {symbol: "; ".join(texts) for symbol, texts in found.items()}
 
@@ -81,7 +83,7 @@ def judge(store: Store, settings: Settings, table: str, date: dt.date, *, again:
     """Hold the rules of a table against what is committed of a date, keep the results, and stop who broke one.
 
     A symbol that broke a rule of severity error gets a failure in the table: what is downstream then has no input of
-    it, while the other symbols go on.
+    it, while the other symbols go on. What is retired keeps the results that it had.
 
     Parameters
     ----------
@@ -89,14 +91,21 @@ def judge(store: Store, settings: Settings, table: str, date: dt.date, *, again:
         Whether to judge though nothing was committed and no rule changed since the last time.
     """
     rules = rules_of(table, settings.quality)
-    rows = store.manifest.rows(table, [date])
+    rows, gone = held_and_retired(store, table, [date], None)
+    retired = frozenset(row.symbol for row in gone)
     kept = _kept_results(store, table, date)
-    if again or not _still_true(kept, rules, rows):
-        frame, reasons = measures_of(store, settings, table, date, rows)
-        kept = tuple(evaluate(rules, frame, date, null_reasons=reasons))
+    old = tuple(one for one in kept if one.symbol in retired)
+    present = tuple(one for one in kept if one.symbol not in retired)
+    if (rows or not gone) and (again or not _still_true(present, rules, rows)):
+        # A rule about all symbols is about the retired ones too; what it measures is in their manifest rows.
+        of_all = rows if table == RAW_TICKS.name else [*rows, *gone]
+        frame, reasons = measures_of(store, settings, table, date, of_all)
+        known = {one.symbol for one in old}
+        found = evaluate(rules, frame, date, null_reasons=reasons)
+        kept = (*(one for one in found if one.symbol not in known), *old)
         keep_results(store, table, date, kept)
-    judgement = Judgement(table, date, kept)
-    _stop(store, judgement)
+    judgement = Judgement(table, date, kept, retired)
+    _stop(store, judgement, rows)
     return judgement
 
 
@@ -203,25 +212,36 @@ def keep_results(store: Store, table: str, date: dt.date, results: Sequence[Rule
         store.light.replace_symbols(CHECK_RESULTS_TABLE, date, found, sorted(symbols))
 
 
-def _stop(store: Store, judgement: Judgement) -> None:
-    """Failures in the table for the symbols that broke a rule, and none any more for those that keep all."""
-    earlier = store.manifest.failures(judgement.table, [judgement.date])
-    good = [row.symbol for row in earlier if row.error_type == QUALITY_ERROR and row.symbol not in judgement.stopped]
+def _stop(store: Store, judgement: Judgement, rows: Sequence[ManifestRow]) -> None:
+    """Failures in the table for the symbols that broke a rule, and none any more for those that keep all.
+
+    A failure that stands is not recorded again: looking at the same data twice is no second attempt.
+    """
+    earlier = {row.symbol: row for row in store.manifest.failures(judgement.table, [judgement.date])}
+    stopped = judgement.stopped
+    good = [symbol for symbol, row in earlier.items() if row.error_type == QUALITY_ERROR and symbol not in stopped]
     store.manifest.clear_failures(judgement.table, judgement.date, good)
-    store.manifest.record_failures(
-        judgement.date,
-        [
-            FailureRow(
-                table=judgement.table,
-                symbol=symbol,
-                date=judgement.date,
-                reason=f"{symbol} {judgement.date}: {judgement.table} broke {why}",
-                error_type=QUALITY_ERROR,
-                failed_at=now_eastern(),
-            )
-            for symbol, why in judgement.stopped.items()
-        ],
-    )
+    committed_at = {row.symbol: row.committed_at for row in rows}
+    broken = [
+        FailureRow(
+            table=judgement.table,
+            symbol=symbol,
+            date=judgement.date,
+            reason=f"{symbol} {judgement.date}: {judgement.table} broke {why}",
+            error_type=QUALITY_ERROR,
+            failed_at=now_eastern(),
+        )
+        for symbol, why in stopped.items()
+    ]
+    new = [row for row in broken if not _stands(earlier.get(row.symbol), row, committed_at.get(row.symbol))]
+    store.manifest.record_failures(judgement.date, new)
+
+
+def _stands(earlier: FailureRow | None, now: FailureRow, committed_at: dt.datetime | None) -> bool:
+    """Whether an earlier failure says the same of the same data; one older than the commit counts as mended."""
+    if earlier is None or (earlier.error_type, earlier.reason) != (now.error_type, now.reason):
+        return False
+    return committed_at is None or committed_at < earlier.failed_at
 
 
 def outcome_counts(results: Iterable[RuleResult]) -> dict[str, int]:

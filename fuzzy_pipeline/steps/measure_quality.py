@@ -26,13 +26,17 @@ NEVER_ASKED = "the ingest did not ask the source for its daily bar: fetch the ti
 
 @dataclass(frozen=True, slots=True)
 class QualityMeasuresStep:
-    """``quality_measures`` of one symbol and date: ticks, phase 1, what the ingest counted and met, earlier dates."""
+    """``quality_measures`` of one symbol and date: ticks, phase 1, what the ingest counted and met, earlier dates.
+
+    The same ticks can come with other rows set aside, other flags or another daily bar: each ingest is measured.
+    """
 
     name: str = QUALITY_TABLE
     tables: tuple[str, ...] = (QUALITY_TABLE,)
     light_tables: tuple[str, ...] = ()
     inputs: tuple[str, ...] = (RAW_TICKS.name, ENRICHED_TICKS.name, PHASE1_TABLE)
     optional_inputs: tuple[str, ...] = ()
+    ingest_tables: tuple[str, ...] = (QUARANTINE.name, TICK_FLAGS.name, SOURCE_DAILY_BARS.name)
 
     def history(self, table: str) -> Mapping[str, int]:  # noqa: ARG002  part of the step's interface
         """Phase 1 of earlier trading dates: as many as phase 2 looks at, so that they are read once."""

@@ -28,6 +28,7 @@ from fuzzy_pipeline.schema.rankings import PAIRS_TABLE, RANKINGS_TABLE, RANKINGS
 from fuzzy_pipeline.schema.records import to_table
 from fuzzy_pipeline.schema.tables import BAR_TABLES, SCHEMA_VERSION
 from fuzzy_pipeline.settings import Settings
+from fuzzy_pipeline.steps.inputs import held_and_retired
 from fuzzy_pipeline.steps.run_date import DateReport
 from fuzzy_pipeline.steps.step import StepResult, dates_before, input_hash
 from fuzzy_pipeline.steps.workbench import workbench
@@ -68,13 +69,9 @@ class RankingInputs:
         self.retired: set[str] = set()
         for table in ranking_inputs(settings):
             failures = {row.symbol: row for row in store.manifest.failures(table, [date], self.symbols)}
-            rows: list[ManifestRow] = store.manifest.rows(table, [date], self.symbols)
-            held = {row.symbol for row in rows}
-            # Retired data cannot be read any more, but what was made from them can still be seen to be current.
-            gone = [row for row in store.retired.rows(table, [date], self.symbols) if row.symbol not in held]
+            held, gone = held_and_retired(store, table, [date], self.symbols)
             self.retired |= {table} if gone else set()
-            rows += gone
-            self.rows[table] = {row.symbol: row for row in rows if row.symbol not in failures}
+            self.rows[table] = {row.symbol: row for row in (*held, *gone) if row.symbol not in failures}
             for symbol, failure in failures.items():
                 reason = f"{symbol} {date}: no {table}, they failed: {failure.reason}"
                 self.failed.setdefault(symbol, ItemFailure(NotStoredError.__name__, reason, reason))

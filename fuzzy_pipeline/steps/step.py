@@ -6,10 +6,10 @@ Belongs here: the step's interface, what it is given and the manifest row every 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 import xxhash
@@ -24,6 +24,9 @@ from fuzzy_pipeline.trading_calendar import now_eastern
 EARLIER_DATES = "earlier_dates"
 """``source`` of results that have no input of their own date."""
 
+MADE_WITHOUT = "made_without"
+"""Entry of a row's notes: tables and earlier dates that were retired when the row was made, which was without them."""
+
 Earlier = Mapping[str, tuple[CommittedKey, ...]]
 """Table -> what is committed of a symbol on earlier trading dates, oldest first."""
 
@@ -33,9 +36,10 @@ class Work:
     """One symbol of a date and the committed rows its results are computed from.
 
     ``tables`` are those to fill, ``inputs`` the rows of the same date, by table in the step's order; empty for a step
-    that reads a source or earlier dates only. ``earlier`` is what the step's ``history`` asks for and the store has.
-    ``batch`` is the same for all symbols of one call: what is read for all at once can be kept under it. With
-    ``force`` what is current is computed again: the source is to be asked again.
+    that reads a source or earlier dates only. ``earlier`` is what the step's ``history`` asks for and the store has;
+    ``retired`` is what it asks for and the store had: nothing of it can be read. ``batch`` is the same for all symbols
+    of one call: what is read for all at once can be kept under it. With ``force`` what is current is computed again:
+    the source is to be asked again.
     """
 
     symbol: str
@@ -45,6 +49,7 @@ class Work:
     earlier: Earlier = field(default_factory=dict)
     batch: str = ""
     force: bool = False
+    retired: Earlier = field(default_factory=dict)
 
     @property
     def input(self) -> ManifestRow:
@@ -108,6 +113,16 @@ class Step(Protocol):
         ...
 
 
+@runtime_checkable
+class ReadsIngest(Protocol):
+    """A step that also reads what the ingest of its first input counted and wrote beside the ticks."""
+
+    @property
+    def ingest_tables(self) -> tuple[str, ...]:
+        """Light tables of the ingest that it reads: the manifest does not name them, only their ingest's id tells."""
+        ...
+
+
 def reads_source(step: Step) -> bool:
     """Whether a step's rows come from a source instead of the store."""
     return not step.inputs and not any(step.history(table) for table in step.tables)
@@ -127,13 +142,21 @@ def input_hash(fingerprint: str, inputs: Iterable[ManifestRow] = (), earlier: It
     return xxhash.xxh3_128_hexdigest("\n".join(parts).encode())
 
 
-def hash_of_inputs(step: Step, table: str, settings: Settings, work: Work) -> str:
-    """Hash [hex] of what a table's result is computed from in a piece of work."""
-    earlier = [
-        key
-        for name, count in step.history(table).items()
-        for key in _within(work.earlier.get(name, ()), dates_before(work.date, count))
-    ]
+def hash_of_inputs(
+    step: Step, table: str, settings: Settings, work: Work, *, retired_but: Collection[str] | None = None
+) -> str:
+    """Hash [hex] of what a table's result is computed from in a piece of work.
+
+    Earlier dates that are retired do not count: they cannot be read. With ``retired_but`` they do, but for those it
+    names (as ``MADE_WITHOUT`` does): what a result is made from that was there before them went.
+    """
+    earlier: list[CommittedKey] = []
+    for name, count in step.history(table).items():
+        keys = work.earlier.get(name, ())
+        if retired_but is not None:
+            gone = (key for key in work.retired.get(name, ()) if _named(name, key) not in retired_but)
+            keys = tuple(sorted((*keys, *gone)))
+        earlier += _within(keys, dates_before(work.date, count))
     return input_hash(step.fingerprint(table, settings), work.inputs.values(), earlier)
 
 
@@ -142,11 +165,37 @@ def _within(keys: tuple[CommittedKey, ...], dates: tuple[dt.date, ...]) -> tuple
     return keys if not dates or not keys or keys[0].date >= dates[0] else tuple(k for k in keys if k.date >= dates[0])
 
 
+def _named(table: str, key: CommittedKey) -> str:
+    """A retired date as ``MADE_WITHOUT`` names it."""
+    return f"{table} {key.date}"
+
+
+def _made_without(step: Step, table: str, work: Work) -> dict[str, str]:
+    """The note that says which retired dates a result has to do without; none when there are none."""
+    gone = [
+        _named(name, key)
+        for name, count in step.history(table).items()
+        for key in _within(work.retired.get(name, ()), dates_before(work.date, count))
+    ]
+    return {MADE_WITHOUT: ", ".join(gone)} if gone else {}
+
+
 def is_current(step: Step, settings: Settings, row: ManifestRow | None, work: Work) -> bool:
-    """Whether a committed row was made from the present inputs, settings and earlier dates."""
+    """Whether a committed row was made from the present inputs, settings and earlier dates.
+
+    Earlier dates that were retired since it was made change nothing. One that is retired and comes back does: what was
+    made without it is made again.
+    """
     if row is None or len(work.inputs) < len(step.inputs):
         return False
-    return row.input_hash == hash_of_inputs(step, row.table, settings, work)
+    if isinstance(step, ReadsIngest) and row.ingest_id != work.input.ingest_id:
+        return False
+    if row.input_hash == hash_of_inputs(step, row.table, settings, work):
+        return True
+    made_without = row.notes.get(MADE_WITHOUT, "").split(", ")
+    return bool(work.retired) and row.input_hash == hash_of_inputs(
+        step, row.table, settings, work, retired_but=made_without
+    )
 
 
 def derived_row(
@@ -162,7 +211,10 @@ def derived_row(
     notes: Mapping[str, str] | None = None,
     measures: Mapping[str, float] | None = None,
 ) -> ManifestRow:
-    """Manifest row of a result computed from other tables: provenance is the first input's, if there is one."""
+    """Manifest row of a result computed from other tables: provenance is the first input's, if there is one.
+
+    The notes say which earlier dates it had to do without because they are retired.
+    """
     first = next(iter(work.inputs.values()), None)
     return ManifestRow(
         table=table,
@@ -182,6 +234,6 @@ def derived_row(
         rows_out=rows,
         seconds=seconds,
         committed_at=now_eastern(),
-        notes=dict(notes or {}),
+        notes={**(notes or {}), **_made_without(step, table, work)},
         measures=dict(measures or {}),
     )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from benchmarks.corruptions import CORRUPTIONS, LOST, Corruption, Planted, judge_whole_date, plant
 from fuzzy_pipeline.bar_settings import FAMILY_NAMES, FamilyName
 from fuzzy_pipeline.query import get_ticks
-from fuzzy_pipeline.report import DateReport, gather_date
+from fuzzy_pipeline.report import DateQualityReport, gather_date
 from fuzzy_pipeline.schema.quality import CHECK_RESULTS_TABLE, QUALITY_TABLE, QualityMeasures, RuleResult
 from fuzzy_pipeline.schema.records import from_table
 from fuzzy_pipeline.schema.tables import OFFICIAL_PRINTS, QUARANTINE, RAW_TICKS, TICK_FLAGS
@@ -84,7 +84,7 @@ class WholeDate:
         found = from_table(rows.filter(pc.equal(rows["outcome"], "failed")), RuleResult)
         return {one.rule for one in found if severity is None or one.severity == severity}
 
-    def report(self) -> DateReport:
+    def report(self) -> DateQualityReport:
         return gather_date(self.store, self.settings, self.date)
 
     def hashes(self, symbol: str) -> dict[str, str]:

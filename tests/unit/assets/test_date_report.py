@@ -13,7 +13,6 @@ import pytest
 from fuzzy_pipeline.assets.date_report import (
     REPORT_ASSET,
     date_report_asset,
-    failed_symbols,
     failure_text,
     report_metadata,
     written,
@@ -30,6 +29,7 @@ from fuzzy_pipeline.steps.workbench import close_workbenches
 from fuzzy_pipeline.stores.store import Store, open_store
 from tests.unit.operations.planted_dates import TUESDAY, at, commit, empty_store, fail, settings_at
 from tests.unit.steps.planted_rows import fail as fail_now
+from tests.unit.steps.retired_dates import retire
 from tests.unit.steps.simulated_dates import WEDNESDAY, build, copy_of, settings_of
 
 PARTITIONS = trading_date_partitions(dt.date(2025, 11, 3))
@@ -52,8 +52,7 @@ def test_a_symbol_with_a_failure_is_named_with_the_one_furthest_upstream(planted
     ten = at(TUESDAY, "22:00")
     fail(store, TUESDAY, ten, {"BBB": "NotStoredError"}, PHASE1_TABLE)
     fail(store, TUESDAY, ten, {"BBB": "SourceTimeoutError", "CCC": "NoDataError"}, RAW_TICKS.name)
-    failed = failed_symbols(store, settings, TUESDAY, settings.symbols)
-    assert failure_text(TUESDAY, settings.symbols, failed) == (
+    assert failure_text(store, settings, TUESDAY, settings.symbols) == (
         "2025-11-25: 2 of 3 symbols failed, 1 are stored\n"
         "  BBB: raw_ticks: SourceTimeoutError: BBB 2025-11-25: no answer\n"
         "  CCC: raw_ticks: NoDataError: CCC 2025-11-25: no answer"
@@ -63,14 +62,34 @@ def test_a_symbol_with_a_failure_is_named_with_the_one_furthest_upstream(planted
 def test_a_failure_that_was_mended_since_fails_nobody(planted: tuple[Store, Settings]) -> None:
     store, settings = planted
     fail(store, TUESDAY, at(TUESDAY, "20:30"), {"BBB": "SourceTimeoutError"})  # before the commit at nine
-    assert failed_symbols(store, settings, TUESDAY, settings.symbols) == {}
+    assert failure_text(store, settings, TUESDAY, settings.symbols) is None
 
 
 def test_only_the_symbols_of_the_run_can_fail_it(planted: tuple[Store, Settings]) -> None:
     store, settings = planted
     fail(store, TUESDAY, at(TUESDAY, "22:00"), {"BBB": "SourceTimeoutError"})
-    assert failed_symbols(store, settings, TUESDAY, ["AAA", "CCC"]) == {}
-    assert list(failed_symbols(store, settings, TUESDAY, ["BBB"])) == ["BBB"]
+    assert failure_text(store, settings, TUESDAY, ["AAA", "CCC"]) is None
+    text = failure_text(store, settings, TUESDAY, ["BBB"])
+    assert text is not None
+    assert text.startswith("2025-11-25: 1 of 1 symbols failed, 0 are stored\n  BBB: ")
+
+
+def test_who_neither_failed_nor_has_all_tables_is_not_said_to_be_stored(planted: tuple[Store, Settings]) -> None:
+    store, settings = planted
+    fail(store, TUESDAY, at(TUESDAY, "22:00"), {"BBB": "SourceTimeoutError"})
+    store.manifest.remove(PHASE1_TABLE, TUESDAY, ["CCC"])
+    text = failure_text(store, settings, TUESDAY, (*settings.symbols, "DDD"))
+    assert text is not None
+    assert text.splitlines()[0] == "2025-11-25: 1 of 4 symbols failed, 1 are stored, 2 lack tables"
+
+
+def test_who_has_retired_ticks_is_still_stored(planted: tuple[Store, Settings]) -> None:
+    store, settings = planted
+    fail(store, TUESDAY, at(TUESDAY, "22:00"), {"BBB": "SourceTimeoutError"})
+    retire(store, TUESDAY, RAW_TICKS.name, ENRICHED_TICKS.name, symbols=["AAA", "CCC"])
+    text = failure_text(store, settings, TUESDAY, settings.symbols)
+    assert text is not None
+    assert text.splitlines()[0] == "2025-11-25: 1 of 3 symbols failed, 2 are stored"
 
 
 # -- the asset -----------------------------------------------------------------------

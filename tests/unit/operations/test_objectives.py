@@ -26,6 +26,7 @@ from fuzzy_pipeline.operations.objectives import (
 )
 from fuzzy_pipeline.report.facts import date_facts
 from fuzzy_pipeline.report.verdicts import deadline, judged
+from fuzzy_pipeline.schema.tables import RAW_TICKS
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.steps.pipeline import pipeline_tables
 from fuzzy_pipeline.stores.stamp import new_stamp, write_stamp
@@ -195,6 +196,19 @@ def test_a_date_is_complete_when_its_last_table_is_committed_and_judged(store: S
     judge(store, MONDAY, at(MONDAY, "22:12"))
     outcome = date_outcomes(store, settings, [MONDAY], is_due=lambda date: True)[0]
     assert outcome.complete_at == at(MONDAY, "22:12")
+
+
+@pytest.mark.parametrize("symbols", [SYMBOLS, SYMBOLS[1:]])
+def test_a_date_whose_ticks_were_retired_stays_complete(
+    store: Store, settings: Settings, symbols: tuple[str, ...]
+) -> None:
+    complete(store, settings, MONDAY, at(MONDAY, "18:00"))
+    rows = store.manifest.rows(RAW_TICKS.name, [MONDAY], symbols)
+    store.retired.add(MONDAY, rows, at(TUESDAY, "03:00"), "too old")
+    store.manifest.remove(RAW_TICKS.name, MONDAY, symbols)
+    (outcome,) = date_outcomes(store, settings, [MONDAY], is_due=lambda date: True)
+    assert (outcome.verdict, outcome.absent) == ("complete", 0)
+    assert outcome.complete_at == at(MONDAY, "18:00")
 
 
 def test_before_its_deadline_a_date_is_pending_and_nothing_is_overdue(store: Store, settings: Settings) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pytest
@@ -37,8 +37,11 @@ def verdict(
     failed: dict[str, str] | None = None,
     after_deadline: bool = True,
     begun: Collection[str] = (),
+    retired: Mapping[str, Collection[str]] | None = None,
 ) -> VerdictOfDate:
-    return verdict_of_date(MONDAY, EXPECTED, stored, failed or {}, results, after_deadline=after_deadline, begun=begun)
+    return verdict_of_date(
+        MONDAY, EXPECTED, stored, failed or {}, results, after_deadline=after_deadline, begun=begun, retired=retired
+    )
 
 
 def test_a_date_with_everything_and_no_error_is_complete_and_has_nothing_to_say() -> None:
@@ -144,6 +147,16 @@ def test_a_symbol_that_failed_after_its_ticks_were_stored_is_degraded_and_not_mi
     found = verdict([], [], failed=dict.fromkeys(EXPECTED, "no room"), begun=["KO"])
     assert (found.verdict, found.symbols) == ("degraded", {"KO": "degraded", "SPY": "missing", "XOM": "missing"})
     assert found.reasons[-1] == "no quality rule was judged"
+
+
+def test_what_is_retired_is_named_and_changes_no_verdict() -> None:
+    ticks = ["raw_ticks", "enriched_ticks"]
+    retired = {"SPY": ticks, "XOM": ["raw_ticks"], "OLD": ticks, "KO": []}
+    found = verdict(EXPECTED, PASSED, retired=retired)
+    assert (found.verdict, set(found.symbols.values())) == ("complete", {"complete"})
+    assert found.reasons == ["raw_ticks, enriched_ticks of 2 of 3 symbols were retired: SPY, XOM"]
+    broken = verdict(EXPECTED, [*PASSED[1:], result("KO", "failed")], retired=retired)
+    assert (broken.verdict, broken.symbols["KO"], broken.reasons[0]) == ("degraded", "degraded", found.reasons[0])
 
 
 def test_a_date_that_no_rule_has_judged_is_never_complete() -> None:

@@ -8,10 +8,12 @@ import pytest
 from pydantic import BaseModel
 
 from fuzzy_pipeline.errors import CalendarError, StoreError
-from fuzzy_pipeline.report import DateReport, gather_date
+from fuzzy_pipeline.report import DateQualityReport, gather_date, gather_range
 from fuzzy_pipeline.schema.day_metadata import CrossedMarket, TickIdGap, VolumeStep
 from fuzzy_pipeline.schema.quality import QUALITY_TABLE
 from fuzzy_pipeline.schema.records import to_table
+from fuzzy_pipeline.schema.tables import ENRICHED_TICKS, RAW_TICKS
+from fuzzy_pipeline.steps.pipeline import pipeline_tables
 from fuzzy_pipeline.trading_calendar import trading_dates_before
 from tests.unit.report.conftest import STALE
 from tests.unit.report.planted_store import (
@@ -27,6 +29,9 @@ from tests.unit.report.planted_store import (
     settings_of,
     silence,
 )
+from tests.unit.steps.retired_dates import retire
+
+TICKS = (RAW_TICKS.name, ENRICHED_TICKS.name)
 
 
 def test_all_stored_and_every_check_passed_is_complete() -> None:
@@ -85,6 +90,92 @@ def test_a_symbol_that_lacks_a_table_is_unfinished_and_the_table_is_named() -> N
     report = gather_date(store, settings, DATE, now=NOW)
     assert (report.unfinished_symbols, report.unfinished_tables) == (["SPY"], ["renko_bars"])
     assert report.sentence.startswith("Of 2 symbols 1 lacks renko_bars (SPY)")
+
+
+def test_a_date_whose_ticks_were_retired_keeps_its_verdict_and_its_numbers_and_says_so() -> None:
+    store, settings = new_store(), settings_of("KO", "SPY")
+    plant(store, settings, DATE, {"KO": Planted(ticks=300, set_aside={"zero_size": 5}), "SPY": Planted(ticks=700)})
+    passed = [result(symbol, "score", "passed") for symbol in ("KO", "SPY")]
+    plant_results(store, DATE, [*passed, result("KO", "spread", "failed", severity="warning")])
+    before = gather_date(store, settings, DATE, now=NOW)
+    retire(store, DATE, *TICKS)
+    report = gather_date(store, settings, DATE, now=NOW)
+    assert (before.verdict, report.verdict) == ("complete", "complete")
+    assert report.sentence == (
+        "All 2 symbols were stored and no error check failed; 1 check warns."
+        " Retired since: raw_ticks, enriched_ticks of 2 symbols."
+    )
+    assert report.reasons[0] == "raw_ticks, enriched_ticks of 2 of 2 symbols were retired: KO, SPY"
+    assert report.reasons[1:] == before.reasons
+    assert report.retired_tables == {"KO": list(TICKS), "SPY": list(TICKS)}
+    assert report.totals == before.totals
+    assert (report.missing_symbols, report.unfinished_symbols, report.unfinished_tables) == ([], [], [])
+    states = {row.symbol: (row.state, row.ticks, row.score, row.has_problem) for row in report.symbols}
+    assert states == {"KO": ("retired", 300, 1.0, True), "SPY": ("retired", 700, 1.0, False)}  # KO for its warning
+    assert [row.symbol for row in report.symbols] == ["KO", "SPY"]
+    assert report.timeline == before.timeline
+
+
+def test_a_date_of_which_everything_was_retired_is_not_missing() -> None:
+    store, settings = new_store(), settings_of("KO")
+    plant(store, settings, DATE, {"KO": Planted(ticks=300)})
+    plant_results(store, DATE, [result("KO", "score", "passed")])
+    retire(store, DATE, *pipeline_tables(settings))
+    assert store.manifest.rows(dates=[DATE]) == []
+    report = gather_date(store, settings, DATE, now=NOW)
+    assert report.verdict == "complete"
+    assert report.sentence.startswith(
+        "KO was stored and no error check failed. Retired since: raw_ticks, enriched_ticks"
+    )
+    assert (report.symbols[0].state, report.symbols[0].ticks, report.missing_symbols) == ("retired", 300, [])
+    assert (report.totals.stored_symbols, report.totals.ticks) == (1, 300)
+
+
+def test_a_retired_date_with_an_error_or_without_checks_stays_degraded() -> None:
+    store, settings = new_store(), settings_of("KO")
+    plant(store, settings, DATE, {"KO": Planted()})
+    retire(store, DATE, *TICKS)
+    report = gather_date(store, settings, DATE, now=NOW)
+    assert report.verdict == "degraded"
+    assert report.sentence.startswith("KO was stored, but no check has been run. Retired since: ")
+    plant_results(store, DATE, [result("KO", "score", "failed")])
+    assert gather_date(store, settings, DATE, now=NOW).verdict == "degraded"
+
+
+def test_a_retired_symbol_that_lacks_a_table_is_unfinished_only_in_that() -> None:
+    store, settings = new_store(), settings_of("KO")
+    plant(store, settings, DATE, {"KO": Planted()})
+    store.manifest.remove("renko_bars", DATE, ["KO"])
+    retire(store, DATE, *TICKS)
+    report = gather_date(store, settings, DATE, now=NOW)
+    assert (report.unfinished_symbols, report.unfinished_tables) == (["KO"], ["renko_bars"])
+
+
+def test_ticks_that_were_fetched_again_are_retired_no_longer() -> None:
+    store, settings = new_store(), settings_of("KO")
+    plant(store, settings, DATE, {"KO": Planted(ticks=300)})
+    retire(store, DATE, *TICKS)
+    plant(store, settings, DATE, {"KO": Planted(ticks=310)}, tables=TICKS)
+    report = gather_date(store, settings, DATE, now=NOW)
+    assert (report.retired_tables, report.symbols[0].state, report.totals.ticks) == ({}, "complete", 310)
+
+
+def test_retired_dates_are_still_compared_with_and_drawn_in_the_trend() -> None:
+    store, settings = new_store(), settings_of("KO")
+    dates = trading_dates_before(DATE, 5)
+    for number, date in enumerate((*dates, DATE)):
+        plant(store, settings, date, {"KO": Planted(ticks=100 * (number + 1))})  # 100 to 500 before, 600 on the date
+        plant_results(store, date, [result("KO", "score", "passed", date=date)])
+        if date < DATE:
+            retire(store, date, *TICKS)
+    report = gather_date(store, settings, DATE, now=NOW)
+    assert [(point.verdict, point.ticks) for point in report.trend] == [
+        ("complete", ticks) for ticks in (100, 200, 300, 400, 500, 600)
+    ]
+    (value,) = report.comparisons[0].values
+    assert (value.usual, value.earlier_dates) == (300, 5)
+    found = gather_range(store, settings, dates[0], DATE, now=NOW)
+    assert (found.verdicts["complete"], found.symbols) == (6, [])
 
 
 def test_stored_without_checks_is_not_called_good() -> None:
@@ -346,5 +437,5 @@ def test_json_gives_the_same_report_back() -> None:
     fail(store, DATE, "SPY", ["raw_ticks"], "no answer", "TimeoutError")
     plant_results(store, DATE, [result("KO", "score", "failed", observed=0.5, minimum=0.7)])
     report = gather_date(store, settings, DATE, now=NOW)
-    again = DateReport.model_validate_json(report.model_dump_json())
+    again = DateQualityReport.model_validate_json(report.model_dump_json())
     assert again.model_dump() == report.model_dump()

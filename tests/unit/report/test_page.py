@@ -14,6 +14,7 @@ from fuzzy_pipeline.report import date_page, gather_date, gather_range, range_pa
 from fuzzy_pipeline.report.contents import RangeReport
 from fuzzy_pipeline.report.gaps import LISTED
 from fuzzy_pipeline.schema.day_metadata import CrossedMarket, TickIdGap
+from fuzzy_pipeline.schema.tables import RAW_TICKS
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.sources.protocol import DataKind
 from fuzzy_pipeline.stores.store import Store
@@ -32,6 +33,7 @@ from tests.unit.report.planted_store import (
     settings_of,
     silence,
 )
+from tests.unit.steps.retired_dates import retire
 
 EVIL = '<img src=x onerror="alert(1)">&\'"'
 
@@ -216,6 +218,19 @@ def test_without_results_checks_are_said_to_be_not_run() -> None:
     assert "No check of this date has a result" in page.section("person")
     assert "no check has been run" in page.text
     assert "Nothing. No symbol failed" not in page.text
+
+
+def test_the_page_of_a_retired_date_says_so_and_needs_nobody() -> None:
+    store, settings = new_store(), settings_of("KO", "SPY")
+    plant(store, settings, DATE, {"KO": Planted(ticks=1234), "SPY": Planted()})
+    plant_results(store, DATE, [result("KO", "score", "passed"), result("SPY", "score", "passed")])
+    retire(store, DATE, RAW_TICKS.name)
+    page = Page(date_page(gather_date(store, settings, DATE, now=NOW)))
+    assert page.section("verdict") == (
+        "Complete All 2 symbols were stored and no error check failed. Retired since: raw_ticks of 2 symbols."
+    )
+    assert page.section("person") == "What needs a person Nothing. No symbol failed and no check objects."
+    assert page.rows["matrix"]["KO"][:2] == ["retired", "1,234"]
 
 
 def test_a_complete_date_needs_nobody() -> None:

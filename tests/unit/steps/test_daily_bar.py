@@ -148,6 +148,18 @@ def test_daily_bars_that_come_later_make_nothing_stale_and_are_met_by_a_forced_r
     assert (stored(settings), quality(settings).daily_bar_matches) == ({}, None)
 
 
+def test_a_bar_that_another_ingest_of_the_same_ticks_met_is_compared_without_force(settings: Settings) -> None:
+    bars = {symbol: bar_of_file(settings, symbol) for symbol in SYMBOLS}
+    write_bars(settings, bars)
+    run(settings)
+    assert quality(settings).daily_bar_matches is True
+    write_bars(settings, bars | {"AAA": bars["AAA"] | {"high": round(bars["AAA"]["high"] + 0.5, 4)}})
+    run(settings, IngestStep(), force=True)
+    assert [len(report.committed) for report in run(settings)] == [0, 0, 0, 2]
+    assert (quality(settings, "AAA").daily_bar_matches, quality(settings, "BBB").daily_bar_matches) == (False, True)
+    assert [len(report.committed) for report in run(settings)] == [0, 0, 0, 0]
+
+
 def test_a_symbol_that_could_not_be_ingested_has_no_daily_bar(settings: Settings) -> None:
     write_bars(settings, {symbol: bar_of_file(settings, symbol) for symbol in SYMBOLS})
     path = settings.files.path / "symbol=AAA" / f"date={DATE}.parquet"

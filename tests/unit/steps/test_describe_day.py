@@ -25,6 +25,7 @@ from fuzzy_pipeline.steps.run_date import DateReport
 from fuzzy_pipeline.steps.step import Step
 from fuzzy_pipeline.steps.workbench import close_workbenches, workbench
 from fuzzy_pipeline.stores.content_hash import arrow_content_hash
+from fuzzy_pipeline.trading_calendar import now_eastern
 from tests.unit.steps.planted_rows import fail
 from tests.unit.steps.simulated_dates import (
     DATES,
@@ -129,6 +130,20 @@ def test_baselines_change_with_phase_1_of_an_earlier_date(settings: Settings) ->
     assert [row.symbol for row in report.computed(BASELINES_TABLE)] == ["AAA"]
     after = hashes(settings)
     assert after[BASELINES_TABLE, "AAA", FRIDAY] != before[BASELINES_TABLE, "AAA", FRIDAY]
+
+
+def test_a_retired_earlier_date_is_not_known_though_its_deletion_was_interrupted(settings: Settings) -> None:
+    store = workbench(settings).store
+    old = [committed(settings)[PHASE1_TABLE, "AAA", TUESDAY]]
+    store.retired.add(TUESDAY, old, now_eastern(), "too old")
+    store.manifest.remove(PHASE1_TABLE, TUESDAY, ["AAA"])  # its light row is still there
+    assert (BASELINES_TABLE, FRIDAY) not in stale(settings)
+    run(settings, TrailingBaselinesStep(), FRIDAY, force=True)
+    assert known(settings, FRIDAY) == (1, WEDNESDAY)
+    assert committed(settings)[BASELINES_TABLE, "AAA", FRIDAY].notes == {
+        "made_without": "day_metadata_phase1 2025-11-25"
+    }
+    assert (BASELINES_TABLE, FRIDAY) not in stale(settings)
 
 
 def test_a_missing_earlier_date_is_not_known_and_the_next_one_is_first(settings: Settings) -> None:

@@ -70,6 +70,15 @@ def made_of(step: Made, store: Store, date: dt.date = WEDNESDAY, table: str = "m
     return row(table, "AAA", date, input_hash=hash_of_inputs(step, table, SETTINGS, work_of(step, store, date)))
 
 
+def derived(step: Made, store: Store, date: dt.date, table: str = "made", **options: Any) -> ManifestRow:
+    """The row with which a result of what is committed now would be committed."""
+    bench = Workbench(SETTINGS)
+    bench._store = store
+    return derived_row(
+        step, table, bench, work_of(step, store, date), version=4, rows=7, content_hash="h", seconds=0.5, **options
+    )
+
+
 def is_current(step: Made, store: Store, made: ManifestRow) -> bool:
     return current(step, SETTINGS, made, work_of(step, store, made.date))
 
@@ -253,25 +262,76 @@ def test_retired_data_that_are_there_again_are_as_if_they_had_never_gone(store: 
     assert inputs.work("AAA", WEDNESDAY, ("made",)).input.content_hash == "again"
 
 
-def test_a_retired_earlier_date_counts_with_its_content_and_cannot_be_read(store: Store) -> None:
+def test_what_was_made_before_an_earlier_date_was_retired_stays_current_though_it_cannot_be_read(store: Store) -> None:
     days(store)
     commit(store, *(row(table, "AAA", NEXT_MONDAY) for table in ("first", "second")))
-    made = made_of(LOOKS_BACK, store, NEXT_MONDAY)
+    made = derived(LOOKS_BACK, store, NEXT_MONDAY)
+    for date in (WEDNESDAY, TUESDAY):
+        retire(store, "day", date)
+        assert is_current(LOOKS_BACK, store, made)
+    work = work_of(LOOKS_BACK, store, NEXT_MONDAY)
+    assert [(key.date, key.version) for key in work.earlier["day"]] == [(FRIDAY, 0)]
+    assert [(key.date, key.version) for key in work.retired["day"]] == [
+        (TUESDAY, RETIRED_VERSION), (WEDNESDAY, RETIRED_VERSION)
+    ]  # fmt: skip
+
+
+def test_what_is_made_after_an_earlier_date_was_retired_says_so_and_stays_current(store: Store) -> None:
+    days(store)
+    commit(store, *(row(table, "AAA", NEXT_MONDAY) for table in ("first", "second")))
+    before = derived(LOOKS_BACK, store, NEXT_MONDAY)
     retire(store, "day", WEDNESDAY)
-    keys = work_of(LOOKS_BACK, store, NEXT_MONDAY).earlier["day"]
-    assert [(key.date, key.version) for key in keys] == [(TUESDAY, 0), (WEDNESDAY, RETIRED_VERSION), (FRIDAY, 0)]
+    made = derived(LOOKS_BACK, store, NEXT_MONDAY, notes={"cold_start": "why"})
+    assert made.input_hash != before.input_hash
+    assert (before.notes, made.notes) == ({}, {"cold_start": "why", "made_without": "day 2025-11-26"})
     assert is_current(LOOKS_BACK, store, made)
+    retire(store, "day", TUESDAY)  # of which it was made
+    assert is_current(LOOKS_BACK, store, made)
+    assert derived(LOOKS_BACK, store, NEXT_MONDAY).notes == {"made_without": "day 2025-11-25, day 2025-11-26"}
+
+
+def test_what_was_made_without_a_retired_date_is_stale_once_that_is_there_again(store: Store) -> None:
+    days(store)
+    commit(store, *(row(table, "AAA", NEXT_MONDAY) for table in ("first", "second")))
+    warm = derived(LOOKS_BACK, store, NEXT_MONDAY)
+    retire(store, "day", WEDNESDAY)
+    cold = derived(LOOKS_BACK, store, NEXT_MONDAY)
+    commit(store, row("day", "AAA", WEDNESDAY, f"of {WEDNESDAY}", version=5))
+    assert not is_current(LOOKS_BACK, store, cold)
+    assert is_current(LOOKS_BACK, store, warm)
+
+
+def test_a_retired_date_changes_only_what_looks_so_far_back(store: Store) -> None:
+    step = Made(lookback={"short": {"day": 1}, "long": {"day": 3}}, tables=("short", "long"))
+    days(store)
+    commit(store, *(row(table, "AAA", NEXT_MONDAY) for table in ("first", "second")))
+    retire(store, "day", TUESDAY)
+    assert derived(step, store, NEXT_MONDAY, "short").notes == {}
+    assert derived(step, store, NEXT_MONDAY, "long").notes == {"made_without": "day 2025-11-25"}
+
+
+# -- what an ingest met beside the ticks ---------------------------------------------
+
+
+@dataclass(frozen=True)
+class ReadsBeside(Made):
+    """A step that reads what the ingest of its first input wrote beside it."""
+
+    ingest_tables: tuple[str, ...] = ("beside",)
+
+
+def test_only_what_reads_the_ingest_is_stale_after_another_one_that_gave_the_same(store: Store) -> None:
+    commit(store, *BOTH)
+    steps = (Made(), ReadsBeside())
+    made = [derived(step, store, WEDNESDAY) for step in steps]
+    assert [is_current(step, store, one) for step, one in zip(steps, made, strict=True)] == [True, True]
+    commit(store, BOTH[1].model_copy(update={"ingest_id": "2"}))  # not that of the ticks
+    assert [is_current(step, store, one) for step, one in zip(steps, made, strict=True)] == [True, True]
+    commit(store, BOTH[0].model_copy(update={"ingest_id": "2"}))
+    assert [is_current(step, store, one) for step, one in zip(steps, made, strict=True)] == [True, False]
 
 
 # -- the manifest row of a result ----------------------------------------------------
-
-
-def derived(step: Made, store: Store, date: dt.date, **options: Any) -> ManifestRow:
-    bench = Workbench(SETTINGS)
-    bench._store = store
-    return derived_row(
-        step, "made", bench, work_of(step, store, date), version=4, rows=7, content_hash="h", seconds=0.5, **options
-    )
 
 
 def test_a_result_takes_its_provenance_from_the_first_input(store: Store) -> None:

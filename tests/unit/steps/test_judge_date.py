@@ -29,6 +29,7 @@ from fuzzy_pipeline.steps.workbench import close_workbenches, workbench
 from fuzzy_pipeline.stores.memory import memory_store
 from fuzzy_pipeline.stores.store import Store
 from tests.unit.steps.planted_rows import commit, fail, row
+from tests.unit.steps.retired_dates import retire
 from tests.unit.steps.simulated_dates import SYMBOLS, TUESDAY, build, committed, copy_of, settings_of
 
 DATE = TUESDAY
@@ -106,6 +107,31 @@ def test_a_failure_of_another_kind_is_not_forgotten_by_judging(store: Store) -> 
     fail(store, PHASE1_TABLE, DATE, ["AAA"], "the disk is full")
     judge(store, SETTINGS, PHASE1_TABLE, DATE)
     assert failures(store) == {"AAA": "the disk is full"}
+
+
+def test_a_failure_that_stands_is_not_recorded_again_however_often_it_is_judged(store: Store) -> None:
+    measured(store, AAA={"side_residual": 3.0})
+    judge(store, SETTINGS, PHASE1_TABLE, DATE)
+    (first,) = store.manifest.failures(PHASE1_TABLE, [DATE])
+    for again in (True, False, False):
+        judge(store, SETTINGS, PHASE1_TABLE, DATE, again=again)
+    assert store.manifest.failures(PHASE1_TABLE, [DATE]) == [first]
+    assert first.attempts == 1
+
+
+def test_a_failure_that_says_something_else_or_is_of_newer_data_is_recorded(store: Store) -> None:
+    measured(store, AAA={"side_residual": 3.0})
+    judge(store, SETTINGS, PHASE1_TABLE, DATE)
+    (first,) = store.manifest.failures(PHASE1_TABLE, [DATE])
+    measured(store, AAA={"side_residual": 3.0})  # committed anew, and as bad: the older failure counts as mended
+    judge(store, SETTINGS, PHASE1_TABLE, DATE)
+    (second,) = store.manifest.failures(PHASE1_TABLE, [DATE])
+    assert (second.reason, second.attempts) == (first.reason, 2)
+    assert second.failed_at > first.failed_at
+    measured(store, AAA={"side_residual": 4.0})
+    judge(store, SETTINGS, PHASE1_TABLE, DATE)
+    (third,) = store.manifest.failures(PHASE1_TABLE, [DATE])
+    assert ("side_residual is 4" in third.reason, third.attempts) == (True, 3)
 
 
 def test_a_warning_stops_nobody(store: Store) -> None:
@@ -256,6 +282,60 @@ def test_a_changed_bound_is_judged(store: Store, judged: list[list[str]], bounds
     assert set(found.stopped) == (set(SYMBOLS) if "score_error" in bounds else set())
     judge(store, changed, QUALITY_TABLE, DATE, again=False)
     assert len(judged) == 2
+
+
+# -- retired data --------------------------------------------------------------------
+
+
+def test_what_is_retired_keeps_its_results_and_is_not_judged_as_nothing(store: Store, judged: list[list[str]]) -> None:
+    measured(store, AAA={"side_residual": 3.0})
+    before = judge(store, SETTINGS, PHASE1_TABLE, DATE)
+    retire(store, DATE, PHASE1_TABLE)
+    for again in (True, False):
+        found = judge(store, SETTINGS, PHASE1_TABLE, DATE, again=again)
+        assert sorted(found.results, key=str) == sorted(before.results, key=str)
+        assert sorted(kept(store), key=str) == sorted(before.results, key=str)
+        assert (found.retired, found.stopped) == ({"AAA", "BBB"}, {})
+    assert len(judged) == 1
+    assert failures(store) == {}  # nothing can be built upon it, so nobody has to be kept from it
+
+
+def test_a_symbol_that_is_there_again_is_judged_and_the_retired_ones_keep_their_results(
+    store: Store, judged: list[list[str]]
+) -> None:
+    measured(store, AAA={"side_residual": 3.0}, BBB={"hour_residual": 1.0})
+    judge(store, SETTINGS, PHASE1_TABLE, DATE)
+    retire(store, DATE, PHASE1_TABLE)
+    measured(store, AAA={"side_residual": 5.0})
+    found = judge(store, SETTINGS, PHASE1_TABLE, DATE, again=False)
+    errors = {(one.symbol, one.rule, one.observed) for one in found.failed("error")}
+    assert errors == {("AAA", "sides_add_up", 5.0), ("BBB", "hours_add_up", 1.0)}
+    assert list(failures(store)) == list(found.stopped) == ["AAA"]
+    assert len(found.results) == len(rules_of(PHASE1_TABLE)) * 2
+    judge(store, SETTINGS, PHASE1_TABLE, DATE, again=False)
+    assert len(judged) == 2
+
+
+def test_a_rule_about_most_symbols_still_counts_the_retired_ones(store: Store) -> None:
+    ratios = {"AAA": 0.01, "BBB": 1.0, "CCC": 1.0}
+    commit(store, *(row(QUALITY_TABLE, symbol, DATE, measures={"tick_count_ratio": r}) for symbol, r in ratios.items()))
+    judge(store, SETTINGS, QUALITY_TABLE, DATE)
+    retire(store, DATE, QUALITY_TABLE)
+    commit(store, row(QUALITY_TABLE, "AAA", DATE, measures={"tick_count_ratio": 0.02}))
+    found = judge(store, SETTINGS, QUALITY_TABLE, DATE)
+    (one,) = (one for one in found.results if one.rule == "most_symbols_are_usual")
+    assert (one.outcome, one.observed) == ("passed", pytest.approx(2 / 3))
+    assert not found.stops_the_date
+
+
+def test_ticks_that_were_retired_are_not_said_to_be_lost(store: Store) -> None:
+    commit(store, *(row(RAW_TICKS.name, symbol, DATE) for symbol in SYMBOLS))
+    before = {one.symbol: one.outcome for one in judge(store, SETTINGS, RAW_TICKS.name, DATE).results}
+    assert set(before.values()) == {"passed"}
+    retire(store, DATE, RAW_TICKS.name)
+    commit(store, row(RAW_TICKS.name, "BBB", DATE))
+    found = judge(store, SETTINGS, RAW_TICKS.name, DATE)
+    assert {one.symbol: one.outcome for one in found.results} == before
 
 
 # -- words ---------------------------------------------------------------------------

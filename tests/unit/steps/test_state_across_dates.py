@@ -21,6 +21,7 @@ from fuzzy_pipeline.steps.run_date import DateReport, run_date
 from fuzzy_pipeline.steps.workbench import close_workbenches, workbench
 from fuzzy_pipeline.stores.manifest import FailureRow
 from fuzzy_pipeline.trading_calendar import now_eastern
+from tests.unit.steps.retired_dates import retire
 
 WEDNESDAY, FRIDAY, MONDAY = dt.date(2025, 11, 26), dt.date(2025, 11, 28), dt.date(2025, 12, 1)  # Thanksgiving between
 DATES = (WEDNESDAY, FRIDAY, MONDAY)
@@ -143,6 +144,42 @@ def test_a_date_that_could_not_be_renewed_hands_nothing_on(home: Path) -> None:
     assert stale_results(store, settings, [FRIDAY]) == set()
     store.manifest.clear_failures("renko_bars", WEDNESDAY, ["AAPL"])
     assert stale_results(store, settings, [FRIDAY]) == {("renko_bars", "AAPL", FRIDAY)}
+
+
+def test_a_date_built_from_one_that_was_retired_since_stays_as_it_is(home: Path) -> None:
+    settings = settings_of(home)
+    build(settings, WEDNESDAY, FRIDAY)
+    before = hashes(settings)
+    retire(workbench(settings).store, WEDNESDAY, *CARRYING)
+    assert stale_results(workbench(settings).store, settings, [FRIDAY]) == set()
+    (report,) = build(settings, FRIDAY)
+    assert report.committed == []
+    assert [note(settings, table, FRIDAY) for table in CARRYING] == [None, None]
+    assert {key: content for key, content in before.items() if key[1] == FRIDAY}.items() <= hashes(settings).items()
+
+
+def test_a_date_built_anew_after_the_one_before_was_retired_is_cold_once_and_warm_again_when_that_is_back(
+    home: Path,
+) -> None:
+    settings = settings_of(home)
+    build(settings, WEDNESDAY, FRIDAY)
+    store, warm = workbench(settings).store, hashes(settings)
+    retire(store, WEDNESDAY, *CARRYING)
+    build(settings, FRIDAY, force=True)
+    for table in CARRYING:
+        assert note(settings, table, FRIDAY) == "the bars of 2025-11-26 were retired"
+        assert hashes(settings)[table, FRIDAY] != warm[table, FRIDAY]
+    for _ in range(2):
+        assert stale_results(store, settings, [FRIDAY]) == set()
+        assert build(settings, FRIDAY)[0].committed == []
+    build(settings, WEDNESDAY, force=True)
+    assert stale_results(store, settings, [FRIDAY]) == {(table, "AAPL", FRIDAY) for table in CARRYING}
+    (report,) = build(settings, FRIDAY)
+    assert {row.table for result in report.committed for row in result.rows} == set(CARRYING)
+    assert [note(settings, table, FRIDAY) for table in CARRYING] == [None, None]
+    assert build(settings, FRIDAY)[0].committed == []
+    build(settings, FRIDAY, force=True)  # all families at once, as the first time: sums are cut where any bar ends
+    assert hashes(settings) == warm
 
 
 def test_changed_settings_of_one_family_leave_the_others_current(home: Path) -> None:
