@@ -19,7 +19,16 @@ ROWS_SHOWN = 20
 TICK_COLUMNS = ("price", "size", "bid", "ask", "trade_sign", "exchange", "session", "participant_type")
 RAW_TICK_COLUMNS = ("tick_id", "last", "last_sz", "last_type", "mkt_ctr", "tot_vlm", "bid", "ask", "cond1", "cond2")
 BAR_COLUMNS = ("bar_start", "open", "high", "low", "close", "volume", "tick_count", "vwap", "volume_imbalance")
-METADATA_COLUMNS = ("total_ticks", "price_open", "price_high", "price_low", "price_close", "vwap", "volume_total")
+METADATA_COLUMNS = {
+    "1": ["basic_stats." + name for name in (
+        "total_ticks", "price_open", "price_high", "price_low", "price_close", "vwap", "volume_total")],
+    "2": ["toxicity_metrics.vpin", "impact_features.kyle_lambda_estimate", "impact_features.avg_impact_bps",
+          "institutional_flow.block_volume_pct", "market_regime.volatility_regime", "market_regime.trend_state",
+          "market_regime.liquidity_state"],
+    "baselines": ["known_dates", "first_known_date", "thresholds.large_trade_size", "thresholds.daily_volume",
+                  "typical_spread.open", "typical_spread.midday", "typical_spread.close"],
+}  # fmt: skip
+"""What the screen shows of each kind of day record; a file has all."""
 
 Limit = Annotated[
     int | None, typer.Option(min=1, help=f"Rows; default: {ROWS_SHOWN} on the screen, all in a file.", metavar="N")
@@ -131,6 +140,10 @@ def metadata(
     symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="Ticker, or several: A,B. Default: all.")] = "",
     from_: OptionalFrom = None,
     to: OptionalTo = None,
+    phase: Annotated[
+        Literal["1", "2", "baselines"],
+        typer.Option(help="Statistics; toxicity to regime; or what earlier dates make usual."),
+    ] = "1",
     export: Export = None,
 ) -> None:
     """Day records of symbols: statistics of the regular session of each date.
@@ -143,21 +156,26 @@ def metadata(
 
     fuzzy metadata SPY --from 2025-11-25 --to 2025-11-28
 
+    fuzzy metadata SPY --phase 2
+
     fuzzy metadata --export days.parquet
     """
     from fuzzy_pipeline.query import get_metadata
+    from fuzzy_pipeline.query.day_metadata import Phase
 
+    kinds: dict[str, Phase] = {"1": 1, "2": 2, "baselines": "baselines"}
     with notes():
-        frame = get_metadata(symbol or None, from_, to)
-    if export is None:
-        names = {f"basic_stats.{name}": name for name in METADATA_COLUMNS}
-        frame = frame[["date", "symbol", *names]].rename(columns=names)
-        _print(frame, "Day records, regular session", limit=None, left=2)
-    elif export.suffix.lower() == ".csv":
+        if export is not None and export.suffix.lower() != ".csv":
+            _write(get_metadata(symbol or None, from_, to, phase=kinds[phase], as_="arrow"), export)
+            return
+        frame = get_metadata(symbol or None, from_, to, phase=kinds[phase])
+    if export is not None:
         _write(frame, export)
-    else:
-        with notes():
-            _write(get_metadata(symbol or None, from_, to, as_="arrow"), export)
+        return
+    names = {name: name.rpartition(".")[2] if phase != "baselines" else name for name in METADATA_COLUMNS[phase]}
+    frame = frame[["date", "symbol", *names]].rename(columns=names)
+    title = "Baselines of earlier dates" if phase == "baselines" else f"Day records, phase {phase}, regular session"
+    _print(frame, title, limit=None, left=2)
 
 
 def _for_file(columns: Sequence[str] | None, export: Path | None) -> list[str] | None:

@@ -47,7 +47,7 @@ class StepInputs:
         for table in step.tables if tables is None else tables:
             for name, count in step.history(table).items():
                 self._history[name] = max(count, self._history.get(name, 0))
-        read = {name: _read_earlier(store, name, dates, symbols, count) for name, count in self._history.items()}
+        read = {name: earlier_keys(store, name, dates, symbols, count) for name, count in self._history.items()}
         self._earlier = {name: held for name, (held, _) in read.items()}
         self._earlier_retired = {name: gone for name, (_, gone) in read.items()}
 
@@ -104,7 +104,7 @@ def held_and_retired(
     return held, [row for row in retired if (row.symbol, row.date) not in keys]
 
 
-def _read_earlier(
+def earlier_keys(
     store: Store, table: str, dates: Sequence[dt.date], symbols: Sequence[str] | None, count: int
 ) -> tuple[KeysOfSymbols, KeysOfSymbols]:
     """What a table has, and had until it was retired, on as many trading dates before some dates; no failed ones."""

@@ -28,12 +28,12 @@ from fuzzy_pipeline.schema.rankings import PAIRS_TABLE, RANKINGS_TABLE, RANKINGS
 from fuzzy_pipeline.schema.records import to_table
 from fuzzy_pipeline.schema.tables import BAR_TABLES, SCHEMA_VERSION
 from fuzzy_pipeline.settings import Settings
-from fuzzy_pipeline.steps.inputs import held_and_retired
+from fuzzy_pipeline.steps.inputs import KeysOfSymbols, earlier_keys, held_and_retired
 from fuzzy_pipeline.steps.run_date import DateReport
 from fuzzy_pipeline.steps.step import StepResult, dates_before, input_hash
 from fuzzy_pipeline.steps.workbench import workbench
 from fuzzy_pipeline.stores.content_hash import arrow_content_hash
-from fuzzy_pipeline.stores.manifest import LIGHT_VERSION, CommittedKey, ManifestRow
+from fuzzy_pipeline.stores.manifest import LIGHT_VERSION, ManifestRow
 from fuzzy_pipeline.stores.store import Store
 
 RANKING_TABLES = (RANKINGS_TABLE, PAIRS_TABLE)
@@ -76,24 +76,26 @@ class RankingInputs:
                 reason = f"{symbol} {date}: no {table}, they failed: {failure.reason}"
                 self.failed.setdefault(symbol, ItemFailure(NotStoredError.__name__, reason, reason))
         self.dates = dates_before(date, EARLIER_DATES)
-        keys = store.manifest.keys(PHASE1_TABLE, self.dates, self.symbols) if self.dates else {}
-        lost = {(row.symbol, row.date) for row in store.manifest.failures(PHASE1_TABLE, self.dates, self.symbols)}
-        self.earlier: dict[str, tuple[CommittedKey, ...]] = {
-            symbol: tuple(key for key in found if (symbol, key.date) not in lost) for symbol, found in keys.items()
+        self.earlier, gone_earlier = earlier_keys(store, PHASE1_TABLE, [date], self.symbols, EARLIER_DATES)
+        self.hash = self._hash(settings, self.earlier)
+        # What was ranked before an earlier date was retired is as good as ever.
+        every = {
+            symbol: tuple(sorted((*self.earlier.get(symbol, ()), *gone_earlier.get(symbol, ()))))
+            for symbol in {*self.earlier, *gone_earlier}
         }
-        self.hash = self._hash(settings)
+        self.current = {self.hash, self._hash(settings, every)}
 
     @property
     def present(self) -> tuple[str, ...]:
         """Symbols with a day record and quality that may be built upon, in alphabetical order."""
         return tuple(sorted(set(self.rows[PHASE1_TABLE]) & set(self.rows[QUALITY_TABLE])))
 
-    def _hash(self, settings: Settings) -> str:
+    def _hash(self, settings: Settings, earlier: KeysOfSymbols) -> str:
         rules = f"rankings={RANKINGS_VERSION};{settings.rankings.model_dump_json()};{','.join(self.symbols)}"
         parts = [f"{row.table} {row.symbol}" for rows in self.rows.values() for row in rows.values()]
         rows = [row for of_table in self.rows.values() for row in of_table.values()]
-        keys = [key for symbol in sorted(self.earlier) for key in self.earlier[symbol]]
-        return input_hash(";".join([rules, *parts, *sorted(self.earlier)]), rows, keys)
+        keys = [key for symbol in sorted(earlier) for key in earlier[symbol]]
+        return input_hash(";".join([rules, *parts, *sorted(earlier)]), rows, keys)
 
 
 def rankings_are_stale(store: Store, settings: Settings, date: dt.date) -> bool:
@@ -104,7 +106,9 @@ def rankings_are_stale(store: Store, settings: Settings, date: dt.date) -> bool:
 
 def _stale(store: Store, inputs: RankingInputs, table: str) -> bool:
     rows = store.manifest.rows(table, [inputs.date])
-    return {row.symbol for row in rows} != set(inputs.symbols) or any(row.input_hash != inputs.hash for row in rows)
+    return {row.symbol for row in rows} != set(inputs.symbols) or any(
+        row.input_hash not in inputs.current for row in rows
+    )
 
 
 def rank_date(date: dt.date, settings: Settings, *, force: bool = False) -> DateReport:

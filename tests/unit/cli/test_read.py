@@ -99,10 +99,21 @@ def test_a_plot_is_drawn_with_its_title_and_clock(fuzzy: Fuzzy) -> None:
 
 def test_day_records_are_printed_and_exported(fuzzy: Fuzzy, simulated: Settings, tmp_path: Path) -> None:
     shown = fuzzy("metadata", "SPY")
-    assert "Day records, regular session: 3 rows" in shown.output
+    assert "Day records, phase 1, regular session: 3 rows" in shown.output
     fuzzy("metadata", "--from", TUESDAY, "--export", tmp_path / "days.parquet")
     fuzzy("metadata", "--from", TUESDAY, "--export", tmp_path / "days.csv")
     expected = get_metadata(None, TUESDAY, settings=simulated)["basic_stats.vwap"].tolist()
     assert pq.read_table(tmp_path / "days.parquet")["basic_stats.vwap"].to_pylist() == expected
     written = pd.read_csv(tmp_path / "days.csv", float_precision="round_trip")  # its default parser is off by a bit
     assert written["basic_stats.vwap"].tolist() == expected
+
+
+def test_each_kind_of_day_record_can_be_asked_for(fuzzy: Fuzzy, tmp_path: Path) -> None:
+    shown = fuzzy("metadata", "SPY", "--phase", "2")
+    assert "Day records, phase 2, regular session: 3 rows" in shown.output
+    assert "vpin" in shown.output
+    shown = fuzzy("metadata", "SPY", "--phase", "baselines")
+    (last,) = [line for line in shown.output.splitlines() if str(HALF_DAY) in line]
+    assert [cell.strip() for cell in last.split("│")][2:5] == ["SPY", "2", str(TUESDAY)]
+    fuzzy("metadata", "SPY", "--phase", "baselines", "--export", tmp_path / "usual.parquet")
+    assert pq.read_table(tmp_path / "usual.parquet")["known_dates"].to_pylist() == [0, 1, 2]

@@ -370,3 +370,16 @@ def test_a_date_whose_bars_were_retired_stays_as_it_was_ranked(store: Store) -> 
         rank(force=True)
     put_bars(store, WEDNESDAY, {"AAA": RISING, "SPY": RISING})
     assert len(rank(force=True).committed) == 3
+
+
+def test_an_earlier_date_that_is_retired_since_leaves_the_date_as_it_was_ranked(store: Store) -> None:
+    put_days(store, TUESDAY, VOLUMES)
+    put_days(store, WEDNESDAY, VOLUMES)
+    rank()
+    rows = store.manifest.rows(PHASE1_TABLE, [TUESDAY])
+    store.retired.add(TUESDAY, rows, rows[0].committed_at, "too old")
+    store.manifest.remove(PHASE1_TABLE, TUESDAY, list(VOLUMES))
+    assert not rankings_are_stale(store, settings_of(), WEDNESDAY)
+    rank(force=True)  # without the date before
+    assert ranked(store)["AAA"].volume.change_from_yesterday is None
+    assert not rankings_are_stale(store, settings_of(), WEDNESDAY)
