@@ -39,6 +39,9 @@ _ADDED_UNTIL = DAY_VOLUME  # columns before this one are added when atoms are me
 DOLLARS, QUALIFIED_DOLLARS, BUY_DOLLARS, SELL_DOLLARS, SPREADS, SPREADS_SQUARED, SPREADS_BPS, EFFECTIVE = range(8)
 OPEN, HIGH, LOW, CLOSE = range(8, 12)
 _REAL_ADDED_UNTIL = OPEN
+_REST = 12
+"""The first of as many columns: what rounding took from each of the sums before ``OPEN``."""
+_REALS = _REST + _REAL_ADDED_UNTIL
 
 
 FEW_TICKS = 6
@@ -53,7 +56,12 @@ BLOCK_BARS = 4096
 
 @dataclass(frozen=True, slots=True)
 class BarSums:
-    """Sums over pieces of a session: ``counts`` int64[n, 20] and ``reals`` float64[n, 12], columns as above."""
+    """Sums over pieces of a session: ``counts`` int64[n, 20] and ``reals`` float64[n, 20], columns as above.
+
+    Real sums are kept in two numbers, the sum and what rounding took from it (Ogita, Rump & Oishi 2005, Accurate sum
+    and dot product, doi:10.1137/030601818). So a bar's sums are the same to the last bit whatever else a session was
+    cut for: the series built together, or pieces merged in several steps.
+    """
 
     counts: NDArray[np.int64]
     reals: NDArray[np.float64]
@@ -61,11 +69,25 @@ class BarSums:
     @classmethod
     def of(cls, rows: int) -> BarSums:
         """Sums of so many bars, all zero."""
-        return cls(np.zeros((rows, 20), dtype=np.int64), np.zeros((rows, 12)))
+        return cls(np.zeros((rows, 20), dtype=np.int64), np.zeros((rows, _REALS)))
 
     def of_rows(self, rows: slice) -> BarSums:
         """Some of the sums, as a view."""
         return BarSums(self.counts[rows], self.reals[rows])
+
+
+@njit(inline="always")
+def _lost(total, value, added):  # type: ignore[no-untyped-def]
+    """What rounding took when ``value`` was added to ``total`` and gave ``added`` (Knuth's two-sum)."""
+    shadow = added - total
+    return (total - (added - shadow)) + (value - shadow)
+
+
+@njit(inline="always")
+def _settle(r, column, total, rest):  # type: ignore[no-untyped-def]
+    """Store a sum rounded once, and what that takes from it."""
+    r[column] = total + rest
+    r[_REST + column] = rest - (r[column] - total)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -81,6 +103,7 @@ def _sum_ticks(  # type: ignore[no-untyped-def]
         volume = buys = sells = buy_volume = sell_volume = retail = institutional = blocks = odd_lots = 0
         q_count = q_volume = quoted = strict = at_mid = inside = changes = day_volume = 0
         dollars = q_dollars = buy_dollars = sell_dollars = spreads = squares = bps = effective = 0.0
+        d_rest = q_rest = b_rest = s_rest = spreads_rest = squares_rest = bps_rest = effective_rest = 0.0
         last_qualified = 0
         opening = highest = lowest = closing = np.nan
         # Slices start at 0: the compiler then sees that no index is negative.
@@ -108,23 +131,31 @@ def _sum_ticks(  # type: ignore[no-untyped-def]
             p = price[i]
             shares = np.int64(size[i])
             value = p * shares
-            dollars += value
+            added = dollars + value
+            d_rest += _lost(dollars, value, added)
+            dollars = added
             side = sign[i]
             if side > 0:
                 buys += 1
                 buy_volume += shares
-                buy_dollars += value
+                added = buy_dollars + value
+                b_rest += _lost(buy_dollars, value, added)
+                buy_dollars = added
             elif side < 0:
                 sells += 1
                 sell_volume += shares
-                sell_dollars += value
+                added = sell_dollars + value
+                s_rest += _lost(sell_dollars, value, added)
+                sell_dollars = added
             if qualified[i]:
                 if q_count == 0:
                     opening = p
                 closing = p
                 q_count += 1
                 q_volume += shares
-                q_dollars += value
+                added = q_dollars + value
+                q_rest += _lost(q_dollars, value, added)
+                q_dollars = added
                 last_qualified = i
             if high_low[i]:
                 if not highest >= p:
@@ -139,10 +170,21 @@ def _sum_ticks(  # type: ignore[no-untyped-def]
                 spread = a - b
                 middle = (b + a) * 0.5
                 quoted += 1
-                spreads += spread
-                squares += spread * spread
-                bps += spread / middle * 1e4
-                effective += 2.0 * abs(p - middle)
+                added = spreads + spread
+                spreads_rest += _lost(spreads, spread, added)
+                spreads = added
+                square = spread * spread
+                added = squares + square
+                squares_rest += _lost(squares, square, added)
+                squares = added
+                relative = spread / middle * 1e4
+                added = bps + relative
+                bps_rest += _lost(bps, relative, added)
+                bps = added
+                paid = 2.0 * abs(p - middle)
+                added = effective + paid
+                effective_rest += _lost(effective, paid, added)
+                effective = added
                 strict += a > b
                 at_mid += (a > b) & is_midpoint(p, b, a)
                 inside += (p > b) & (p < a)
@@ -168,14 +210,14 @@ def _sum_ticks(  # type: ignore[no-untyped-def]
         c[DAY_VOLUME] = day_volume
         c[FIRST_TIME] = timestamps[start] if stop > start else _NO_TICK
         c[LAST_TIME] = timestamps[stop - 1] if stop > start else _NO_TICK
-        r[DOLLARS] = dollars
-        r[QUALIFIED_DOLLARS] = q_dollars
-        r[BUY_DOLLARS] = buy_dollars
-        r[SELL_DOLLARS] = sell_dollars
-        r[SPREADS] = spreads
-        r[SPREADS_SQUARED] = squares
-        r[SPREADS_BPS] = bps
-        r[EFFECTIVE] = effective
+        _settle(r, DOLLARS, dollars, d_rest)
+        _settle(r, QUALIFIED_DOLLARS, q_dollars, q_rest)
+        _settle(r, BUY_DOLLARS, buy_dollars, b_rest)
+        _settle(r, SELL_DOLLARS, sell_dollars, s_rest)
+        _settle(r, SPREADS, spreads, spreads_rest)
+        _settle(r, SPREADS_SQUARED, squares, squares_rest)
+        _settle(r, SPREADS_BPS, bps, bps_rest)
+        _settle(r, EFFECTIVE, effective, effective_rest)
         r[OPEN] = opening
         r[HIGH] = highest
         r[LOW] = lowest
@@ -195,7 +237,10 @@ def _merge(first, last, counts, reals, merged_counts, merged_reals):  # type: ig
         r[OPEN] = r[HIGH] = r[LOW] = r[CLOSE] = np.nan
         for atom in range(first[k], last[k]):
             for column in range(_REAL_ADDED_UNTIL):
-                r[column] += reals[atom, column]
+                value = reals[atom, column]
+                added = r[column] + value
+                r[_REST + column] += _lost(r[column], value, added) + reals[atom, _REST + column]
+                r[column] = added
             if counts[atom, QUALIFIED] > 0:
                 if c[QUALIFIED] == 0:
                     r[OPEN] = reals[atom, OPEN]
@@ -213,13 +258,15 @@ def _merge(first, last, counts, reals, merged_counts, merged_reals):  # type: ig
                 if c[FIRST_TIME] == _NO_TICK:
                     c[FIRST_TIME] = counts[atom, FIRST_TIME]
                 c[LAST_TIME] = counts[atom, LAST_TIME]
+        for column in range(_REAL_ADDED_UNTIL):
+            _settle(r, column, r[column], r[_REST + column])
 
 
 def _room(ticks: SessionTicks, name: str, rows: int) -> BarSums:
     """Uninitialised sums of so many bars or pieces."""
     return BarSums(
         ticks.buffer(f"counts of {name}", "int64", rows * 20).reshape(rows, 20),
-        ticks.buffer(f"reals of {name}", "float64", rows * 12).reshape(rows, 12),
+        ticks.buffer(f"reals of {name}", "float64", rows * _REALS).reshape(rows, _REALS),
     )
 
 

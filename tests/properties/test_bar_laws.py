@@ -49,6 +49,18 @@ def cut(ticks: Arrays, at: list[int]) -> list[Arrays]:
     return [take(ticks, slice(a, b)) for a, b in itertools.pairwise(bounds)]
 
 
+@law
+@given(ticks=tapes())
+def test_bars_are_the_same_to_the_last_bit_whatever_is_built_with_them(ticks: Arrays) -> None:
+    """Else a run that builds one family again would store other content than one that builds all."""
+    together = build_bars(ticks, TUESDAY, SMALL_SERIES)
+    for name in FAMILY_NAMES:
+        alone = build_bars(ticks, TUESDAY, SMALL_SERIES, families=(name,))[name]
+        assert alone.ranges == together[name].ranges
+        for column, values in together[name].columns.items():
+            np.testing.assert_array_equal(alone.columns[column], values, err_msg=f"{name} {column}")
+
+
 def test_every_family_of_the_settings_is_registered() -> None:
     assert tuple(FAMILIES) == FAMILY_NAMES
 

@@ -16,7 +16,7 @@ from fuzzy_pipeline.bar_settings import DEFAULT_INTERVALS, BarSettings, interval
 from fuzzy_pipeline.bars.build import build_bars
 from fuzzy_pipeline.bars.series import Bars
 from fuzzy_pipeline.bars.session_ticks import session_ticks
-from fuzzy_pipeline.bars.sums import sums_by_series
+from fuzzy_pipeline.bars.sums import DOLLARS, sums_by_series
 from fuzzy_pipeline.bars.time_bars import time_bar_ends
 from fuzzy_pipeline.enrichment import EnrichmentRules, enrich_day
 from fuzzy_pipeline.schema.codes import CloseReason, Session
@@ -265,7 +265,11 @@ def test_merging_atoms_equals_summing_ticks() -> None:
     together = {number: found for number, _, found in sums_by_series(ticks, [second, minute])}[1]
     ((_, _, alone),) = sums_by_series(ticks, [minute])
     np.testing.assert_array_equal(together.counts, alone.counts)
-    np.testing.assert_allclose(together.reals, alone.reals, rtol=1e-12)
+    np.testing.assert_array_equal(together.reals[:, :12], alone.reals[:, :12])
+    price, size = ticks.column("price"), ticks.column("size")
+    first = math.fsum(price[: minute[0]] * size[: minute[0]])  # rounded once
+    assert alone.reals[0, DOLLARS] == first
+    assert float(np.add.reduce(np.cumsum(price * size)[minute[:1] - 1])) != first  # what adding one by one gives
 
 
 def test_a_malformed_interval_is_refused() -> None:
