@@ -13,9 +13,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from fuzzy_pipeline.bars import sums
+from fuzzy_pipeline.bars import bar_sums
+from fuzzy_pipeline.bars.bar_sums import BarSums
 from fuzzy_pipeline.bars.session_ticks import Buffer, SessionTicks, fresh
-from fuzzy_pipeline.bars.sums import BarSums, sums_by_series
+from fuzzy_pipeline.bars.sums import sums_by_series
 
 AUCTION_WINDOW_NS = 30_000_000_000
 
@@ -23,19 +24,20 @@ AUCTION_WINDOW_NS = 30_000_000_000
 _ROUNDING = 64 * float(np.finfo(np.float64).eps)
 
 _SUMMED_REALS = {
-    "open": sums.OPEN, "high": sums.HIGH, "low": sums.LOW, "close": sums.CLOSE, "dollar_volume": sums.DOLLARS,
-    "buy_dollar_volume": sums.BUY_DOLLARS, "sell_dollar_volume": sums.SELL_DOLLARS,
+    "open": bar_sums.OPEN, "high": bar_sums.HIGH, "low": bar_sums.LOW, "close": bar_sums.CLOSE,
+    "dollar_volume": bar_sums.DOLLARS, "buy_dollar_volume": bar_sums.BUY_DOLLARS,
+    "sell_dollar_volume": bar_sums.SELL_DOLLARS,
 }  # fmt: skip
 _SUMMED_SHARES = {
-    "volume": sums.VOLUME, "qualified_volume": sums.QUALIFIED_VOLUME, "total_volume": sums.DAY_VOLUME,
-    "buy_volume": sums.BUY_VOLUME, "sell_volume": sums.SELL_VOLUME,
+    "volume": bar_sums.VOLUME, "qualified_volume": bar_sums.QUALIFIED_VOLUME, "total_volume": bar_sums.DAY_VOLUME,
+    "buy_volume": bar_sums.BUY_VOLUME, "sell_volume": bar_sums.SELL_VOLUME,
 }  # fmt: skip
 _SUMMED_COUNTS = {
-    "tick_count": sums.TICKS, "qualified_tick_count": sums.QUALIFIED, "quoted_tick_count": sums.QUOTED,
-    "unlocked_tick_count": sums.STRICTLY_QUOTED, "buy_tick_count": sums.BUYS, "sell_tick_count": sums.SELLS,
-    "block_trade_count": sums.BLOCKS, "odd_lot_count": sums.ODD_LOTS,
+    "tick_count": bar_sums.TICKS, "qualified_tick_count": bar_sums.QUALIFIED, "quoted_tick_count": bar_sums.QUOTED,
+    "unlocked_tick_count": bar_sums.STRICTLY_QUOTED, "buy_tick_count": bar_sums.BUYS, "sell_tick_count": bar_sums.SELLS,
+    "block_trade_count": bar_sums.BLOCKS, "odd_lot_count": bar_sums.ODD_LOTS,
 }  # fmt: skip
-_SUMMED_TIMES = {"first_tick_time": sums.FIRST_TIME, "last_tick_time": sums.LAST_TIME}
+_SUMMED_TIMES = {"first_tick_time": bar_sums.FIRST_TIME, "last_tick_time": bar_sums.LAST_TIME}
 _SUMMED = (
     (_SUMMED_REALS, True, "float64"), (_SUMMED_SHARES, False, "uint64"), (_SUMMED_COUNTS, False, "uint32"),
     (_SUMMED_TIMES, False, "int64"),
@@ -123,35 +125,35 @@ def _describe(counts, reals, first_half, start, end, out, direction, offset):  #
         r = reals[row]
         i = offset + row
         seconds = (end[i] - start[i]) / 1e9
-        opening, high, low, close = r[sums.OPEN], r[sums.HIGH], r[sums.LOW], r[sums.CLOSE]
-        quoted, strict, volume = c[sums.QUOTED], c[sums.STRICTLY_QUOTED], c[sums.VOLUME]
-        spread = _over(r[sums.SPREADS], quoted)
-        spread_bps = _over(r[sums.SPREADS_BPS], quoted)
-        mean_square = _over(r[sums.SPREADS_SQUARED], quoted)
+        opening, high, low, close = r[bar_sums.OPEN], r[bar_sums.HIGH], r[bar_sums.LOW], r[bar_sums.CLOSE]
+        quoted, strict, volume = c[bar_sums.QUOTED], c[bar_sums.STRICTLY_QUOTED], c[bar_sums.VOLUME]
+        spread = _over(r[bar_sums.SPREADS], quoted)
+        spread_bps = _over(r[bar_sums.SPREADS_BPS], quoted)
+        mean_square = _over(r[bar_sums.SPREADS_SQUARED], quoted)
         variance = mean_square - spread * spread
         if variance < _ROUNDING * mean_square:
             variance = 0.0
-        trade_size = _over(volume, c[sums.TICKS])
-        per_minute = _over(c[sums.TICKS] * 60.0, seconds)
+        trade_size = _over(volume, c[bar_sums.TICKS])
+        per_minute = _over(c[bar_sums.TICKS] * 60.0, seconds)
         change = close - opening
-        bought, sold = c[sums.BUY_VOLUME], c[sums.SELL_VOLUME]
-        buys, sells = c[sums.BUYS], c[sums.SELLS]
-        buy_dollars, sell_dollars = r[sums.BUY_DOLLARS], r[sums.SELL_DOLLARS]
+        bought, sold = c[bar_sums.BUY_VOLUME], c[bar_sums.SELL_VOLUME]
+        buys, sells = c[bar_sums.BUYS], c[bar_sums.SELLS]
+        buy_dollars, sell_dollars = r[bar_sums.BUY_DOLLARS], r[bar_sums.SELL_DOLLARS]
         # Rounding of the sums may leave a one-price bar's quotient a last bit outside its range.
-        vwap = _over(r[sums.QUALIFIED_DOLLARS], c[sums.QUALIFIED_VOLUME])
+        vwap = _over(r[bar_sums.QUALIFIED_DOLLARS], c[bar_sums.QUALIFIED_VOLUME])
         out[0, i] = np.minimum(np.maximum(vwap, low), high)
         out[1, i] = (high + low + close) / 3.0
         out[2, i] = spread
         out[3, i] = spread_bps
         out[4, i] = np.sqrt(variance)
-        out[5, i] = _over(r[sums.EFFECTIVE], quoted)
-        out[6, i] = _over(c[sums.AT_MIDPOINT], strict)
-        out[7, i] = _over(c[sums.INSIDE], strict)
+        out[5, i] = _over(r[bar_sums.EFFECTIVE], quoted)
+        out[6, i] = _over(c[bar_sums.AT_MIDPOINT], strict)
+        out[7, i] = _over(c[bar_sums.INSIDE], strict)
         out[8, i] = trade_size
         out[9, i] = per_minute
-        out[10, i] = _over(c[sums.QUOTE_CHANGES], seconds) if quoted > 0 else np.nan
-        out[11, i] = _over(c[sums.RETAIL_VOLUME], volume)
-        out[12, i] = _over(c[sums.INSTITUTIONAL_VOLUME], volume)
+        out[10, i] = _over(c[bar_sums.QUOTE_CHANGES], seconds) if quoted > 0 else np.nan
+        out[11, i] = _over(c[bar_sums.RETAIL_VOLUME], volume)
+        out[12, i] = _over(c[bar_sums.INSTITUTIONAL_VOLUME], volume)
         out[13, i] = high - low
         direction[i] = np.int8(change > 0.0) - np.int8(change < 0.0)
         out[14, i] = change
@@ -181,10 +183,10 @@ def _lay(reals, opens, closes):  # type: ignore[no-untyped-def]
     for i in range(len(opens)):
         if not np.isnan(opens[i]):
             r = reals[i]
-            r[sums.OPEN] = opens[i]
-            r[sums.CLOSE] = closes[i]
-            r[sums.HIGH] = np.fmax(r[sums.HIGH], max(opens[i], closes[i]))
-            r[sums.LOW] = np.fmin(r[sums.LOW], min(opens[i], closes[i]))
+            r[bar_sums.OPEN] = opens[i]
+            r[bar_sums.CLOSE] = closes[i]
+            r[bar_sums.HIGH] = np.fmax(r[bar_sums.HIGH], max(opens[i], closes[i]))
+            r[bar_sums.LOW] = np.fmin(r[bar_sums.LOW], min(opens[i], closes[i]))
 
 
 @njit(cache=True, nogil=True)

@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fuzzy_pipeline.bar_settings import SessionName, interval_seconds
-from fuzzy_pipeline.bars import sums
+from fuzzy_pipeline.bars import bar_sums
 from fuzzy_pipeline.bars.aggregate import HALVES, describe
+from fuzzy_pipeline.bars.bar_sums import BarSums
 from fuzzy_pipeline.bars.cutting import SessionSpan
 from fuzzy_pipeline.bars.series import Bars, as_declared, join_sessions
 from fuzzy_pipeline.bars.session_ticks import SessionTicks, session_bounds_ns
-from fuzzy_pipeline.bars.sums import BarSums, merge_bars
+from fuzzy_pipeline.bars.sums import merge_bars
 from fuzzy_pipeline.bars.time_bars import carry_close, time_bar_ends
 from fuzzy_pipeline.buffers import BufferPool
 from fuzzy_pipeline.schema.arrays import Arrays, length, take
@@ -28,48 +29,48 @@ from fuzzy_pipeline.schema.arrays import Arrays, length, take
 _NS = 1_000_000_000
 
 _COUNTED = {
-    sums.TICKS: "tick_count",
-    sums.VOLUME: "volume",
-    sums.QUALIFIED: "qualified_tick_count",
-    sums.QUALIFIED_VOLUME: "qualified_volume",
-    sums.BUYS: "buy_tick_count",
-    sums.SELLS: "sell_tick_count",
-    sums.BUY_VOLUME: "buy_volume",
-    sums.SELL_VOLUME: "sell_volume",
-    sums.BLOCKS: "block_trade_count",
-    sums.ODD_LOTS: "odd_lot_count",
-    sums.QUOTED: "quoted_tick_count",
-    sums.STRICTLY_QUOTED: "unlocked_tick_count",
-    sums.DAY_VOLUME: "total_volume",
-    sums.FIRST_TIME: "first_tick_time",
-    sums.LAST_TIME: "last_tick_time",
+    bar_sums.TICKS: "tick_count",
+    bar_sums.VOLUME: "volume",
+    bar_sums.QUALIFIED: "qualified_tick_count",
+    bar_sums.QUALIFIED_VOLUME: "qualified_volume",
+    bar_sums.BUYS: "buy_tick_count",
+    bar_sums.SELLS: "sell_tick_count",
+    bar_sums.BUY_VOLUME: "buy_volume",
+    bar_sums.SELL_VOLUME: "sell_volume",
+    bar_sums.BLOCKS: "block_trade_count",
+    bar_sums.ODD_LOTS: "odd_lot_count",
+    bar_sums.QUOTED: "quoted_tick_count",
+    bar_sums.STRICTLY_QUOTED: "unlocked_tick_count",
+    bar_sums.DAY_VOLUME: "total_volume",
+    bar_sums.FIRST_TIME: "first_tick_time",
+    bar_sums.LAST_TIME: "last_tick_time",
 }
 """Whole numbers that bars store as they are."""
 
 _SHARES = {
-    sums.RETAIL_VOLUME: ("retail_volume_pct", "volume"),
-    sums.INSTITUTIONAL_VOLUME: ("institutional_volume_pct", "volume"),
-    sums.AT_MIDPOINT: ("at_midpoint_rate", "unlocked_tick_count"),
-    sums.INSIDE: ("price_improvement_rate", "unlocked_tick_count"),
+    bar_sums.RETAIL_VOLUME: ("retail_volume_pct", "volume"),
+    bar_sums.INSTITUTIONAL_VOLUME: ("institutional_volume_pct", "volume"),
+    bar_sums.AT_MIDPOINT: ("at_midpoint_rate", "unlocked_tick_count"),
+    bar_sums.INSIDE: ("price_improvement_rate", "unlocked_tick_count"),
 }
 """Whole numbers that bars store as a share of another."""
 
 _MEANS = {
-    sums.QUALIFIED_DOLLARS: ("vwap", "qualified_volume"),
-    sums.SPREADS: ("avg_spread", "quoted_tick_count"),
-    sums.SPREADS_BPS: ("avg_spread_bps", "quoted_tick_count"),
-    sums.EFFECTIVE: ("effective_spread_mean", "quoted_tick_count"),
+    bar_sums.QUALIFIED_DOLLARS: ("vwap", "qualified_volume"),
+    bar_sums.SPREADS: ("avg_spread", "quoted_tick_count"),
+    bar_sums.SPREADS_BPS: ("avg_spread_bps", "quoted_tick_count"),
+    bar_sums.EFFECTIVE: ("effective_spread_mean", "quoted_tick_count"),
 }
 """Sums that bars store as a mean over so many ticks or shares."""
 
 _ADDED = {
-    sums.DOLLARS: "dollar_volume",
-    sums.BUY_DOLLARS: "buy_dollar_volume",
-    sums.SELL_DOLLARS: "sell_dollar_volume",
+    bar_sums.DOLLARS: "dollar_volume",
+    bar_sums.BUY_DOLLARS: "buy_dollar_volume",
+    bar_sums.SELL_DOLLARS: "sell_dollar_volume",
 }
 """Sums that bars store as they are."""
 
-_PRICES = {sums.OPEN: "open", sums.HIGH: "high", sums.LOW: "low", sums.CLOSE: "close"}
+_PRICES = {bar_sums.OPEN: "open", bar_sums.HIGH: "high", bar_sums.LOW: "low", bar_sums.CLOSE: "close"}
 
 
 def base_interval(stored: Sequence[str], interval: str, session_seconds: Sequence[int]) -> str | None:
@@ -205,13 +206,13 @@ def sums_of_bars(bars: Arrays) -> BarSums:
     for column, (name, whole) in _SHARES.items():
         counts[column] = np.rint(_times(bars[name], bars[whole]))
     seconds = (bars["timestamp"] - bars["bar_start"]).astype(np.int64) / _NS
-    counts[sums.QUOTE_CHANGES] = np.rint(np.nan_to_num(bars["quote_intensity"]) * seconds)
+    counts[bar_sums.QUOTE_CHANGES] = np.rint(np.nan_to_num(bars["quote_intensity"]) * seconds)
     for column, name in _ADDED.items():
         reals[column] = bars[name]
     for column, (name, weight) in _MEANS.items():
         reals[column] = _times(bars[name], bars[weight])
     mean_square = bars["spread_volatility"] ** 2 + bars["avg_spread"] ** 2
-    reals[sums.SPREADS_SQUARED] = _times(mean_square, bars["quoted_tick_count"])
+    reals[bar_sums.SPREADS_SQUARED] = _times(mean_square, bars["quoted_tick_count"])
     carried = _carries_close(bars)
     for column, name in _PRICES.items():
         reals[column] = np.where(carried, np.nan, bars[name])

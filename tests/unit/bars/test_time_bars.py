@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from fuzzy_pipeline.bar_settings import DEFAULT_INTERVALS, BarSettings, interval_seconds
+from fuzzy_pipeline.bars.bar_sums import DOLLARS
 from fuzzy_pipeline.bars.build import build_bars
 from fuzzy_pipeline.bars.series import Bars
 from fuzzy_pipeline.bars.session_ticks import session_ticks
-from fuzzy_pipeline.bars.sums import DOLLARS, sums_by_series
+from fuzzy_pipeline.bars.sums import sums_by_series
 from fuzzy_pipeline.bars.time_bars import time_bar_ends
 from fuzzy_pipeline.enrichment import EnrichmentRules, enrich_day
 from fuzzy_pipeline.schema.codes import CloseReason, Session
