@@ -1,4 +1,4 @@
-"""Draw the pictures of docs/methodology: the bars of each family over the ticks of one morning.
+"""Draw the pictures of docs/methodology: the bars of each family over the ticks of a session.
 
 Run with ``python tools/draw_bars.py FOLDER SYMBOL DATE`` (tick files as in
 docs/how-to/use_your_own_files.md). The pictures in the repository show IBM on 2013-10-08.
@@ -35,7 +35,7 @@ def main() -> None:
         parameter = readable_parameter(bars)
         if parameter is None:
             raise SystemExit(f"no {name} bars in {given.folder}")
-        over = bars_over_ticks_png(bars.of(parameter), ticks, f"{title}: the first {name} bars, {parameter}")
+        over = bars_over_ticks_png(bars.of(parameter), ticks, f"{title}: {name} bars, {parameter}")
         (IMAGES / f"{name}_bars.png").write_bytes(over)
         (IMAGES / f"{name}_bar_lengths.png").write_bytes(
             bar_lengths_png(ticks_by_bar(bars), f"{title}: ticks per {name} bar")

@@ -65,7 +65,7 @@ def report_metadata(page: Path, report: DateQualityReport) -> Mapping[str, Any]:
     return {
         "verdict": report.verdict,
         "why": report.sentence,
-        "page": dg.MetadataValue.url(page.absolute().as_uri()),
+        "page": dg.MetadataValue.path(page.absolute()),  # browsers block file:// links of an http page
         "command": f"fuzzy report {report.date} --open",
         "errors": sum(finding.severity == "error" and finding.outcome == "failed" for finding in report.findings),
         "warnings": sum(finding.severity == "warning" and finding.outcome == "failed" for finding in report.findings),

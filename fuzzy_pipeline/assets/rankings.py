@@ -75,5 +75,5 @@ def complete_check(report: DateReport) -> dg.AssetCheckResult:
         asset_key=RANKINGS_TABLE,
         passed=not missing,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"missing": missing, "symbols": len(report.rows(RANKINGS_TABLE))},
+        metadata={"symbols": len(report.rows(RANKINGS_TABLE))} | ({"missing": missing} if missing else {}),
     )

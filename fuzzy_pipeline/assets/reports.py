@@ -20,7 +20,9 @@ from fuzzy_pipeline.charts import (
     signed_flow_png,
     spread_and_volume_png,
 )
-from fuzzy_pipeline.schema.tables import ENRICHED_TICKS, Table, arrow_type
+from fuzzy_pipeline.schema.baselines import BASELINES_TABLE
+from fuzzy_pipeline.schema.rankings import PAIRS_TABLE, RANKINGS_TABLE
+from fuzzy_pipeline.schema.tables import ENRICHED_TICKS, RAW_TICKS, Table, arrow_type
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.steps.run_date import DateReport
 from fuzzy_pipeline.stores.manifest import ManifestRow
@@ -28,6 +30,9 @@ from fuzzy_pipeline.stores.store import Store, open_store
 
 PREVIEW_ROWS = 8
 READABLE_BARS = 80
+NOT_FROM_TICKS = (BASELINES_TABLE, RANKINGS_TABLE, PAIRS_TABLE)
+"""Tables whose rows in are not ticks: ticks per second would mean nothing."""
+
 PICTURE_TICKS = ("timestamp", "price", "is_qualified")
 
 
@@ -61,10 +66,12 @@ def materialization_metadata(
         "unchanged": len(rows) - len(computed),
         "failed": len(failed),
         "seconds": round(report.seconds, 3),
-        "ticks_per_second": round(sum(row.rows_in for row in computed) / report.seconds) if report.seconds else 0,
         "data": rows[0].kind if rows else "none",
-        "by_symbol": dg.MetadataValue.md(_by_symbol(rows)),
+        "by_symbol": dg.MetadataValue.md(_by_symbol(rows, table)),
     }
+    if table not in NOT_FROM_TICKS:
+        ticks = sum(row.rows_in for row in computed)
+        metadata["ticks_per_second"] = round(ticks / report.seconds) if report.seconds else 0
     if failed:
         metadata["failures"] = dg.MetadataValue.md(
             markdown_table(
@@ -81,24 +88,21 @@ def materialization_metadata(
     return metadata
 
 
-def _by_symbol(rows: Sequence[ManifestRow]) -> str:
-    header = ["symbol", "rows", "rows in", "set aside", "official", "seconds", "source", "content hash"]
-    return markdown_table(
-        header,
-        [
-            [
-                row.symbol,
-                f"{row.rows:,}",
-                f"{row.rows_in:,}",
-                f"{row.rows_set_aside:,}",
-                f"{row.rows_official:,}",
-                f"{row.seconds:.2f}",
-                row.source,
-                row.content_hash[:12],
-            ]
-            for row in rows
-        ],
-    )
+_BY_SYMBOL: Mapping[str, Callable[[ManifestRow], str]] = {
+    "rows": lambda row: f"{row.rows:,}",
+    "rows in": lambda row: f"{row.rows_in:,}",
+    "set aside": lambda row: f"{row.rows_set_aside:,}",
+    "official": lambda row: f"{row.rows_official:,}",
+    "seconds": lambda row: f"{row.seconds:.2f}",
+    "source": lambda row: row.source,
+    "content hash": lambda row: row.content_hash[:12],
+}
+_OF_RAW_TICKS = ("set aside", "official")
+
+
+def _by_symbol(rows: Sequence[ManifestRow], table: str) -> str:
+    shown = {name: cell for name, cell in _BY_SYMBOL.items() if table == RAW_TICKS.name or name not in _OF_RAW_TICKS}
+    return markdown_table(["symbol", *shown], [[row.symbol, *(cell(row) for cell in shown.values())] for row in rows])
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -184,13 +184,14 @@ def is_last_of_run(context: dg.AssetExecutionContext | dg.OpExecutionContext, ta
 
 def stored_check(report: DateReport, table: str) -> dg.AssetCheckResult:
     """Result of ``every_symbol_stored``: an error that names the failed symbols, but stops nothing downstream."""
-    failed = report.failed_in(table)
+    stored, failed = len(report.rows(table)), report.failed_in(table)
+    reasons = {symbol: f"{failure.error_type}: {failure.reason}" for symbol, failure in failed.items()}
     return dg.AssetCheckResult(
         check_name=STORED_CHECK,
         asset_key=table,
         passed=not failed,
         severity=dg.AssetCheckSeverity.ERROR,
-        metadata={symbol: f"{failure.error_type}: {failure.reason}" for symbol, failure in failed.items()},
+        metadata={"symbols": stored + len(failed), "stored": stored, **reasons},
     )
 
 

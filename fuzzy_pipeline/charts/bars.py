@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fuzzy_pipeline.charts.clock import clock_label
+from fuzzy_pipeline.charts.clock import clock_label, eastern, round_instants
 from fuzzy_pipeline.charts.figure import DOWN, INK, UP, columns, panel, panels, png
 from fuzzy_pipeline.schema.arrays import Arrays
+
+MOST_BOXES = 120
+"""Bars drawn over their ticks: of the series nearest to 80 bars, as a rule the whole session."""
 
 
 def candlestick_png(bars: Arrays, title: str) -> bytes:
@@ -41,12 +44,23 @@ def candlestick_png(bars: Arrays, title: str) -> bytes:
     price.set_ylabel("USD", fontsize=8)
     columns(volume, place - 0.35, bars["volume"][known] / 1000, color=color, width=0.7)
     volume.set_ylabel("1,000 shares", fontsize=8)
-    ticks = place[:: max(1, len(place) // 8)]
-    volume.set_xticks(ticks, [clock_label(instant) for instant in bars["bar_start"][ticks]])
+    starts = bars["bar_start"]
+    if len(starts):
+        marks, labels = time_marks(starts[0], starts[-1])
+        volume.set_xticks(np.interp(marks, starts.astype(np.int64), np.arange(len(starts))), labels)
     return png(figure)
 
 
-def bars_over_ticks_png(bars: Arrays, ticks: Arrays, title: str, *, most: int = 60) -> bytes:
+def time_marks(first: np.datetime64, last: np.datetime64) -> tuple[NDArray[np.int64], list[str]]:
+    """Round times of day as nanoseconds and their labels; of less than two minutes, both ends to the second."""
+    marks = round_instants(first, last)
+    if len(marks) > 1:
+        return marks.astype(np.int64), [clock_label(mark) for mark in marks]
+    ends = np.unique(np.array([first, last], dtype="datetime64[ns]"))
+    return ends.astype(np.int64), [f"{end:%H:%M:%S}" for end in eastern(ends)]
+
+
+def bars_over_ticks_png(bars: Arrays, ticks: Arrays, title: str, *, most: int = MOST_BOXES) -> bytes:
     """The first bars of a series as boxes over the trades they are made of, 720 × 340 pixels.
 
     Parameters
@@ -56,6 +70,7 @@ def bars_over_ticks_png(bars: Arrays, ticks: Arrays, title: str, *, most: int = 
     ticks : Arrays
         Ticks of the same day: ``timestamp``, ``price`` [USD], ``is_qualified``: those are drawn.
     title : str
+        How many of the bars are drawn is added when it is not all.
     most : int
         Bars to draw.
 
@@ -73,7 +88,8 @@ def bars_over_ticks_png(bars: Arrays, ticks: Arrays, title: str, *, most: int = 
     start, end = shown["bar_start"], shown["timestamp"]
     when = ticks["timestamp"].astype(np.int64)
     inside = ticks["is_qualified"] & (when >= start[0]) & (when <= end[-1])
-    figure, axes = panel(title)
+    count = len(bars["bar_start"])
+    figure, axes = panel(title if count <= most else f"{title}, first {most:,} of {count:,} bars")
     axes.plot(when[inside], ticks["price"][inside], color=INK, linewidth=0.5, alpha=0.55, drawstyle="steps-post")
     priced = ~np.isnan(shown["close"])
     left, right, low, high = (array[priced] for array in (start, end, shown["low"], shown["high"]))
@@ -84,8 +100,7 @@ def bars_over_ticks_png(bars: Arrays, ticks: Arrays, title: str, *, most: int = 
     axes.add_collection(PolyCollection(list(corners), facecolor=color, edgecolor=color, alpha=0.28, linewidth=0.8))
     marks = np.stack([left, close, right, close], axis=1).reshape(-1, 2, 2)
     axes.add_collection(LineCollection(list(marks), colors=color, linewidth=1.6))
-    places = np.linspace(start[0], end[-1], 8).astype(np.int64)
-    axes.set_xticks(places, [clock_label(instant) for instant in places.view("datetime64[ns]")])
+    axes.set_xticks(*time_marks(bars["bar_start"][0], bars["timestamp"][:most][-1]))
     axes.set_ylabel("USD", fontsize=8)
     return png(figure)
 

@@ -63,6 +63,7 @@ def quality_check(
 def check_result(judgement: Judgement, *, last: bool) -> dg.AssetCheckResult:
     """What the web UI shows of a judgement; ``last``: nothing downstream in the run would name a stopped symbol."""
     errors, warnings = judgement.failed("error"), judgement.failed("warning")
+    lists = {"broken": [*errors, *warnings], "not_judged": judgement.could_not_run}
     stops = judgement.stops_the_date or (last and bool(judgement.stopped))
     return dg.AssetCheckResult(
         check_name=CHECK,
@@ -72,15 +73,12 @@ def check_result(judgement: Judgement, *, last: bool) -> dg.AssetCheckResult:
         metadata={
             **outcome_counts(judgement.results),
             "stopped": ", ".join(judgement.stopped) or "no symbol",
-            "broken": dg.MetadataValue.md(_table([*errors, *warnings])),
-            "not_judged": dg.MetadataValue.md(_table(judgement.could_not_run)),
+            **{name: dg.MetadataValue.md(_table(results)) for name, results in lists.items() if results},
         },
     )
 
 
 def _table(results: Sequence[RuleResult]) -> str:
-    if not results:
-        return "None."
     lines = [[one.symbol, one.severity, described(one)] for one in results[:MOST_SHOWN]]
     more = f"\n\nand {len(results) - MOST_SHOWN} more" if len(results) > MOST_SHOWN else ""
     return markdown_table(["symbol", "severity", "rule"], lines) + more

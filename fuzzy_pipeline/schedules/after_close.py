@@ -9,6 +9,12 @@ import dagster as dg
 NIGHTLY = "nightly"
 
 
+WHEN_AND_WHAT = (
+    "Runs `nightly` for each trading date in its evening, after extended hours: at 20:00 Eastern Time, 21:00 while "
+    "daylight saving time is in force; never on weekends and holidays."
+)
+
+
 def nightly_job(partitions: dg.PartitionsDefinition[str]) -> dg.UnresolvedAssetJobDefinition:
     """All assets of one trading date."""
     return dg.define_asset_job(
@@ -22,5 +28,5 @@ def nightly_job(partitions: dg.PartitionsDefinition[str]) -> dg.UnresolvedAssetJ
 def after_close_schedule(job: dg.UnresolvedAssetJobDefinition) -> Any:  # Dagster does not export the type
     """Runs each trading date's partition when it appears: 20:00 EST, 21:00 EDT; never on weekends and holidays."""
     return dg.build_schedule_from_partitioned_job(
-        job, name="after_close", default_status=dg.DefaultScheduleStatus.RUNNING
+        job, name="after_close", description=WHEN_AND_WHAT, default_status=dg.DefaultScheduleStatus.RUNNING
     )

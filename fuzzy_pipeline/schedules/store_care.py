@@ -9,6 +9,11 @@ from fuzzy_pipeline.store_care.weekly import weekly_care
 
 SATURDAY_MORNING = "0 6 * * 6"
 
+WHEN_AND_WHAT = (
+    "Saturdays at 06:00 Eastern Time, when no date is worked on: copies closed dates into files that are quick to "
+    "scan, and deletes versions that were replaced. Nothing whose time is over is deleted."
+)
+
 
 @dg.op(description="Copies closed dates into files that are quick to scan, and deletes versions that were replaced.")
 def compact_and_prune(context: dg.OpExecutionContext, settings: SettingsResource, store: StoreResource) -> None:
@@ -31,6 +36,7 @@ def store_care_schedule() -> Any:  # Dagster does not export the type
     return dg.ScheduleDefinition(
         job=store_care_job,
         name="weekly_store_care",
+        description=WHEN_AND_WHAT,
         cron_schedule=SATURDAY_MORNING,
         execution_timezone="America/New_York",
         default_status=dg.DefaultScheduleStatus.RUNNING,

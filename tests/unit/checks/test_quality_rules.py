@@ -64,9 +64,16 @@ def test_counts_and_stopped_symbols_are_shown_with_a_table_of_what_is_broken() -
     assert "| CCC |" in values["not_judged"]
 
 
-def test_nobody_stopped_is_said() -> None:
+def test_nobody_stopped_is_said_and_empty_lists_are_left_out() -> None:
     values = {name: value.value for name, value in checked(result(outcome="passed")).metadata.items()}
-    assert (values["stopped"], values["broken"], values["not_judged"]) == ("no symbol", "None.", "None.")
+    assert values["stopped"] == "no symbol"
+    assert not {"broken", "not_judged"} & set(values)
+
+
+def test_a_rule_that_could_not_run_is_listed_though_nothing_is_broken() -> None:
+    shown = checked(result(outcome="could_not_run")).metadata
+    assert "| AAA |" in shown["not_judged"].value
+    assert "broken" not in shown
 
 
 def test_a_long_table_ends_with_how_many_more_there_are() -> None:

@@ -61,7 +61,7 @@ def test_the_report_of_the_failed_runs_date_is_written_and_linked(home: Settings
     (page,) = reports_folder(home).rglob("*.html")
     (found,) = observations(instance)
     assert found.partition == str(DATE)
-    assert found.metadata["page"].value == page.as_uri()
+    assert found.metadata["page"] == dg.MetadataValue.path(page)
     assert found.metadata["verdict"].value != "complete"
 
 
