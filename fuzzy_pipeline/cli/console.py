@@ -9,7 +9,7 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
@@ -18,6 +18,9 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from fuzzy_pipeline.errors import FuzzyError
+
+if TYPE_CHECKING:
+    from fuzzy_pipeline.sources.protocol import DataKind
 
 INTERRUPTED = 130
 _PIPE_WIDTH = 200
@@ -52,6 +55,20 @@ def print_error(error: BaseException) -> None:
     console.print(Text.assemble(("error: ", "bold red"), (first, "red")), soft_wrap=True)
     for hint in hints:
         console.print(Text(f"  {hint.strip()}"), soft_wrap=True)
+
+
+def stored_kind() -> DataKind | None:
+    """Whether the data of the settings' store are real or simulated; None without a store."""
+    from fuzzy_pipeline.settings import load_settings
+    from fuzzy_pipeline.stores.stamp import read_stamp
+
+    stamp = read_stamp(load_settings().light_path)
+    return stamp.kind if stamp else None
+
+
+def labelled(text: str) -> str:
+    """A title or a line about stored data, with ``(simulated)`` behind it when they are."""
+    return f"{text} (simulated)" if stored_kind() == "simulated" else text
 
 
 def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[Any]], left: int = 1) -> None:

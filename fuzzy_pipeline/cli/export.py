@@ -9,7 +9,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from fuzzy_pipeline.cli.arguments import OptionalFrom, OptionalTo, chosen_symbols, parse_names
-from fuzzy_pipeline.cli.console import err, notes, out
+from fuzzy_pipeline.cli.console import err, labelled, notes, out
 
 
 def export(
@@ -64,4 +64,4 @@ def export(
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
     written = f"{len(report.written):,} partitions written ({report.rows:,} rows)"
-    out().print(f"{written}, {report.unchanged:,} unchanged, in {folder}", soft_wrap=True)
+    out().print(labelled(f"{written}, {report.unchanged:,} unchanged, in {folder}"), soft_wrap=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from fuzzy_pipeline.cli.arguments import Date
-from fuzzy_pipeline.cli.console import notes, out, print_table
+from fuzzy_pipeline.cli.console import labelled, notes, out, print_table, stored_kind
 
 if TYPE_CHECKING:
     from fuzzy_pipeline.schema.rankings import CrossSymbolRanking, MeasureRank
@@ -83,7 +83,7 @@ def _print(record: CrossSymbolRanking, by: Measure, shown: Sequence[tuple[Measur
     ]
     meaning = type(record).model_fields[by].description
     # Beside the table: its own title is folded into the table's width.
-    out().print(f"{record.date}, {by}: {meaning}", highlight=False, markup=False)
+    out().print(labelled(f"{record.date}, {by}: {meaning}"), highlight=False, markup=False)
     print_table("", COLUMNS, rows, 2)
     if len(shown) < ranked:
         out().print(f"the best {len(shown):,} of {ranked:,} symbols")
@@ -110,6 +110,7 @@ def _json(
 ) -> str:
     found = {
         "date": f"{record.date}",
+        "kind": stored_kind(),
         "by": by,
         "universe_size": _place(record, by).universe_size,
         "ranks": [{"symbol": symbol, **place.model_dump(exclude={"universe_size"})} for place, symbol in shown],

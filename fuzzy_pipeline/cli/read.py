@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from fuzzy_pipeline.cli.arguments import Date, OptionalFrom, OptionalTo, Symbol, parse_names
-from fuzzy_pipeline.cli.console import notes, out, print_table
+from fuzzy_pipeline.cli.console import labelled, notes, out, print_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +29,8 @@ METADATA_COLUMNS = {
                   "typical_spread.open", "typical_spread.midday", "typical_spread.close"],
 }  # fmt: skip
 """What the screen shows of each kind of day record; a file has all."""
+SHARES = frozenset({"large_trade_size", "daily_volume", "volume_imbalance"})
+"""Columns of floats in shares, by the last part of their names: whole ones are shown without decimals."""
 
 Limit = Annotated[
     int | None, typer.Option(min=1, help=f"Rows; default: {ROWS_SHOWN} on the screen, all in a file.", metavar="N")
@@ -199,24 +201,30 @@ def _write(table: Any, path: Path) -> None:
     files = export(table, path, layout="file" if path.suffix else "hive")
     rows = table.num_rows if hasattr(table, "num_rows") else len(table)
     where = files[0] if len(files) == 1 else f"{len(files)} files under {path}"
-    out().print(f"{rows:,} rows written to {where}", soft_wrap=True)
+    out().print(labelled(f"{rows:,} rows written to {where}"), soft_wrap=True)
 
 
 def _print(frame: pd.DataFrame, title: str, limit: int | None, left: int = 1) -> None:
     shown = frame if limit is None else frame.head(limit)
-    rows = [[_text(value) for value in row] for row in shown.itertuples(index=False)]
-    print_table(f"{title}: {len(frame):,} rows", list(frame.columns), rows, left)
+    shares = [str(name).rpartition(".")[2] in SHARES for name in frame.columns]
+    rows = [
+        [_text(value, shares=of) for value, of in zip(row, shares, strict=True)]
+        for row in shown.itertuples(index=False, name=None)
+    ]
+    print_table(labelled(f"{title}: {len(frame):,} rows"), list(frame.columns), rows, left)
     if len(shown) < len(frame):
         out().print(f"the first {len(shown):,} of {len(frame):,} rows; --limit shows more, --export writes all")
 
 
-def _text(value: Any) -> str:
-    """A cell: times of day for instants, at most six decimals, nothing for missing values."""
+def _text(value: Any, *, shares: bool = False) -> str:
+    """A cell: times of day for instants, at most six decimals and none of whole shares, nothing for missing values."""
     if isinstance(value, dt.datetime):
         return "" if value != value else f"{value:%m-%d %H:%M:%S.%f}"  # NaT differs from itself
     if isinstance(value, float) or hasattr(value, "dtype"):
         number = value.item() if hasattr(value, "item") else value
         if isinstance(number, float):
+            if shares and number.is_integer():
+                return f"{number:,.0f}"
             return "" if number != number else f"{number:.6g}" if abs(number) < 1 else f"{number:,.4f}"
         value = number
     if isinstance(value, int) and not isinstance(value, bool):
@@ -229,6 +237,7 @@ def _plot(frame: pd.DataFrame, column: str, title: str) -> None:
 
     from fuzzy_pipeline.charts import terminal_plot
 
+    title = labelled(title)
     values = frame[column].to_numpy(dtype=float)
     known = ~np.isnan(values)
     one_day = len({instant.date() for instant in frame.index[[0, -1]]}) == 1 if len(frame) else True

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
 from fuzzy_pipeline.cli.arguments import Date, OptionalTo
 from fuzzy_pipeline.cli.console import err, note, notes, out
@@ -33,7 +34,7 @@ def report(
         Path | None, typer.Option(metavar="FILE", help="Write only this file: .html or .json.", dir_okay=False)
     ] = None,
 ) -> None:
-    """Write the data-quality report of a date, or of a range with --to, and print where it is.
+    """Write the data-quality report of a date, or of a range with --to; print its verdict and where it is.
 
     One HTML page that needs nothing beside it, and the same as JSON, in the reports folder of the home. A range also
     writes the pages of those of its dates that have data and no page yet.
@@ -64,8 +65,21 @@ def report(
         if output is None:
             found = _with_pages(store, settings, found)
     page = _write(settings, found, date, to, output)
+    # Beside the paths, which a script reads.
+    err().print(Text.assemble(*_verdict(found)), soft_wrap=True)
     if open_ and not webbrowser.open(page.absolute().as_uri()):
         note("no browser could be started: open the file yourself")
+
+
+def _verdict(found: DateQualityReport | RangeReport) -> tuple[str | tuple[str, str], ...]:
+    """The verdict and why; of a range how many dates have which."""
+    from fuzzy_pipeline.report import RangeReport
+
+    kind = " (simulated)" if found.heading.kind == "simulated" else ""
+    if not isinstance(found, RangeReport):
+        return f"Report of {found.date}{kind}: ", (found.verdict, "bold"), f". {found.sentence}"
+    counts = ", ".join(f"{count:,} {verdict}" for verdict, count in found.verdicts.items() if count)
+    return f"Report of {found.start} to {found.end}{kind}: ", (counts or "no trading date", "bold")
 
 
 def _check(*, json: bool, output: Path | None, open_: bool) -> None:

@@ -28,7 +28,7 @@ from fuzzy_pipeline.cli.arguments import (
     chosen_symbols,
     parse_names,
 )
-from fuzzy_pipeline.cli.console import err, note, notes, out, print_error, print_table
+from fuzzy_pipeline.cli.console import err, labelled, note, notes, out, print_error, print_table
 from fuzzy_pipeline.cli.progress import materialise
 from fuzzy_pipeline.errors import CalendarError, EngineError, NotStoredError
 
@@ -69,7 +69,7 @@ def run(date: OptionalDate = None, symbols: Symbols = "", assets: Assets = "", f
     outcome = materialise(settings, date, chosen, parse_names(assets), force)
     days = covered(settings, [date], chosen or settings.symbols)
     print_day(date, days, started)
-    out().print(f"run {outcome.run_id[:8]}: {outcome.seconds:.1f} s", highlight=False)
+    out().print(labelled(f"run {outcome.run_id[:8]}: {outcome.seconds:.1f} s"), highlight=False)
     if not outcome.success:
         if not print_failures(days):
             print_error(EngineError(outcome.error or "the run failed; see it with: fuzzy ui"))
@@ -97,7 +97,7 @@ def backfill(from_: From, to: To, symbols: Symbols = "", assets: Assets = "", fo
     if not dates:
         raise CalendarError(f"no trading date from {from_} to {to}")
     state = _follow(settings, dates, chosen, parse_names(assets), force)
-    done = f"backfill {state.backfill_id}: {state.dates_done} of {len(dates)} dates complete"
+    done = labelled(f"backfill {state.backfill_id}: {state.dates_done} of {len(dates)} dates complete")
     seen = f"see it: fuzzy ui, then http://127.0.0.1:3000/runs/b/{state.backfill_id}?tab=runs"
     out().print(f"{done}\n{seen}", highlight=False)
     if state.dates_failed or state.dates_done < len(dates):

@@ -34,6 +34,7 @@ def ui(
     settings = load_settings()
     with err().status("starting …"):
         from fuzzy_pipeline.schedules import launch
+    launch.check_port(host, port)
     out().print(f"http://{host}:{port} (home {settings.home}); Ctrl-C ends it", soft_wrap=True)
     launch.serve_ui(settings, host, port)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fuzzy_pipeline.cli.arguments import OptionalFrom, OptionalTo, chosen_symbols
-from fuzzy_pipeline.cli.console import notes, out, print_table
+from fuzzy_pipeline.cli.console import labelled, notes, out, print_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,9 +81,9 @@ def _give(table: Any, title: str, limit: int, path: Path | None) -> None:
 
     if path is not None:
         export(table, path)
-        out().print(f"{table.num_rows:,} rows written to {path}", soft_wrap=True)
+        out().print(labelled(f"{table.num_rows:,} rows written to {path}"), soft_wrap=True)
         return
-    _print(frame_of(table.slice(0, limit)), f"{title}: {table.num_rows:,} rows")
+    _print(frame_of(table.slice(0, limit)), labelled(f"{title}: {table.num_rows:,} rows"))
     if limit < table.num_rows:
         out().print(f"the first {limit:,} of {table.num_rows:,} rows; --limit shows more, --export writes all")
 

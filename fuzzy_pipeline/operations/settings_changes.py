@@ -41,8 +41,12 @@ def note_settings(settings: Settings, log: AuditLog | None = None) -> AuditEntry
 
 
 def shown_settings(settings: Settings) -> dict[str, Any]:
-    """Every setting by the name of its variable, secrets masked."""
-    return dict(_flat(settings.model_dump(mode="json"), "FUZZY_"))
+    """Every setting by the name of its variable, secrets masked; a light path that is the home's own is none."""
+    values = settings.model_dump(mode="json")
+    if settings.light_path.absolute() == settings.home / "store" / "light":
+        # Named or left out, it is the same place: naming it is no change.
+        values["store"]["light_path"] = None
+    return dict(_flat(values, "FUZZY_"))
 
 
 def _flat(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:

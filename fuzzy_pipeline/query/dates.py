@@ -137,6 +137,8 @@ def _absence(store: Store, table: str, symbol: str, dates: Sequence[dt.date], ab
 
 
 def _command(symbol: str, absent: Sequence[dt.date]) -> str:
+    if absent[0] > trading_calendar.now_eastern().date():
+        return f"{absent[0]} is yet to come"
     if len(absent) == 1:
         return f"build it: fuzzy run {absent[0]} --symbols {symbol}"
     return f"build them: fuzzy backfill --from {absent[0]} --to {absent[-1]} --symbols {symbol}"

@@ -316,7 +316,7 @@ def serve_ui(settings: Settings, host: str, port: int) -> None:
     EngineError
         The web server or the daemon ended by itself.
     """
-    _check_port(host, port)
+    check_port(host, port)
     prepare_instance(settings)
     _end_on_sigterm()
     with dg.DagsterInstance.get() as instance, Daemon(instance) as daemon:
@@ -334,7 +334,8 @@ def _end_on_sigterm() -> None:
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
-def _check_port(host: str, port: int) -> None:
+def check_port(host: str, port: int) -> None:
+    """Raise ``SettingsError`` when nothing can be served there."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -15,12 +15,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fuzzy_pipeline.buffers import BufferPool
-from fuzzy_pipeline.errors import NotStoredError
-from fuzzy_pipeline.schema.tables import HEAVY_TABLES
+from fuzzy_pipeline.errors import NotStoredError, SourceTimeoutError, SourceUnavailableError, StoreKindError
+from fuzzy_pipeline.schema.tables import HEAVY_TABLES, RAW_TICKS
 from fuzzy_pipeline.settings import Settings
+from fuzzy_pipeline.sources.iqfeed.client import IQFeedClient
 from fuzzy_pipeline.sources.opening import open_source
 from fuzzy_pipeline.sources.protocol import TickSource
 from fuzzy_pipeline.stores.store import Store, open_or_create_store, open_store
+
+LOOPBACK_WAIT_S = 5.0
+"""How long a feed on this machine may take to say whether its data are simulated [s]."""
 
 
 class Workbench:
@@ -58,11 +62,38 @@ class Workbench:
         Raises
         ------
         StoreKindError
-            The store holds data of the other kind than the source gives.
+            The store holds data of the other kind than the source gives; told before a source is opened, and without
+            waiting for a feed that is not there.
+        SourceError
+            The source cannot be reached.
         """
+        if "source" not in self.__dict__:
+            self._refuse_other_kind()
         if self._store is None or self._store.kind != self.source.kind:
             self._store = open_or_create_store(self.settings, self.source.kind, HEAVY_TABLES)
         return self._store
+
+    def _refuse_other_kind(self) -> None:
+        """Raise ``StoreKindError`` when the settings' source cannot give data of the store's kind."""
+        store = self.store_if_any()
+        if store is None:
+            return
+        if self.settings.source == "simulator" and store.kind == "real":
+            open_store(self.settings, expect_kind="simulated").close()
+        if self.settings.source == "iqfeed" and store.kind == "simulated" and not _fed_by_iqfeed(store):
+            # Only a loopback feed declares itself simulated, and it answers at once or not at all.
+            patience = min(self.settings.iqfeed.timeout_s, LOOPBACK_WAIT_S)
+            client = IQFeedClient(self.settings.iqfeed.model_copy(update={"tries": 1, "timeout_s": patience}))
+            try:
+                open_store(self.settings, expect_kind=client.kind).close()
+            except (SourceUnavailableError, SourceTimeoutError) as error:
+                raise StoreKindError(
+                    f"the store at {store.root} holds simulated data and nothing of IQFeed, whose data are real unless "
+                    f"its port declares them simulated, and no port answers: {str(error).splitlines()[0]}\n"
+                    "choose FUZZY_SOURCE=simulator, or set FUZZY_HOME to another folder for real data"
+                ) from error
+            finally:
+                client.close()
 
     def light_rows(
         self, batch: str, table: str, dates: Sequence[dt.date], columns: Sequence[str] | None
@@ -84,6 +115,12 @@ class Workbench:
         if self._store is not None:
             self._store.close()
             self._store = None
+
+
+def _fed_by_iqfeed(store: Store) -> bool:
+    """Whether the store has ticks of an IQFeed port, or none at all: then one may feed it."""
+    sources = {row.source for row in store.manifest.rows(RAW_TICKS.name)}
+    return not sources or "iqfeed" in sources
 
 
 def rows_by_symbol(rows: pa.Table) -> dict[str, pa.Table]:

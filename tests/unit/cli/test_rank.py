@@ -56,6 +56,7 @@ def test_json_has_the_same_with_numbers_as_they_are_stored(ranked: Fuzzy) -> Non
     blank = {"change_from_yesterday": None, "change_from_mean": None}
     assert found == {
         "date": "2025-11-24",
+        "kind": "simulated",
         "by": "median_spread",
         "universe_size": 2,
         "ranks": [

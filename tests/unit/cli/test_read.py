@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
+import pytest
 
+from fuzzy_pipeline.cli import console, read
 from fuzzy_pipeline.query import get_bars, get_metadata, get_ticks
-from fuzzy_pipeline.settings import Settings
+from fuzzy_pipeline.settings import Settings, load_settings
+from fuzzy_pipeline.stores import stamp
+from fuzzy_pipeline.stores.stamp import read_stamp
 from tests.unit.cli.conftest import Fuzzy
 from tests.unit.query.simulated_store import HALF_DAY, TUESDAY
 
@@ -117,3 +122,61 @@ def test_each_kind_of_day_record_can_be_asked_for(fuzzy: Fuzzy, tmp_path: Path) 
     assert [cell.strip() for cell in last.split("│")][2:5] == ["SPY", "2", str(TUESDAY)]
     fuzzy("metadata", "SPY", "--phase", "baselines", "--export", tmp_path / "usual.parquet")
     assert pq.read_table(tmp_path / "usual.parquet")["known_dates"].to_pylist() == [0, 1, 2]
+
+
+SIMULATED = (
+    ("ticks", "SPY", HALF_DAY, "--limit", "1"),
+    ("bars", "SPY", HALF_DAY, "--interval", "1h"),
+    ("bars", "SPY", HALF_DAY, "--interval", "5m", "--plot"),
+    ("ticks", "SPY", HALF_DAY, "--plot"),
+    ("bars", "SPY", HALF_DAY, "--export", "bars.csv"),
+    ("metadata", "SPY"),
+    ("metadata", "SPY", "--phase", "baselines"),
+    ("metadata", "--export", "days.parquet"),
+    ("rank", HALF_DAY),
+    ("find", "basic_stats.vwap > 0"),
+    ("sql", "SELECT symbol, basic_stats.vwap FROM day_metadata_phase1"),
+    ("sql", "SELECT symbol FROM day_metadata_phase1", "--export", "symbols.csv"),
+    ("export", "bars", "tree", "--interval", "1h"),
+)
+
+
+@pytest.mark.parametrize("call", SIMULATED, ids=lambda call: " ".join(map(str, call)))
+def test_whatever_is_read_of_a_simulated_store_says_so(fuzzy: Fuzzy, call: tuple[object, ...]) -> None:
+    result = fuzzy(*call)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("(simulated)") == 1
+
+
+def test_json_of_a_simulated_store_says_so(fuzzy: Fuzzy) -> None:
+    assert json.loads(fuzzy("rank", HALF_DAY, "--json").stdout)["kind"] == "simulated"
+
+
+def test_data_of_a_real_store_have_no_suffix(fuzzy: Fuzzy, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = read_stamp(load_settings().light_path).model_copy(update={"kind": "real"})
+    monkeypatch.setattr(stamp, "read_stamp", lambda _: real)
+    assert console.labelled("SPY 2025-11-28") == "SPY 2025-11-28"
+
+
+@pytest.mark.parametrize(
+    ("value", "shares", "shown"),
+    [
+        (9_183_043.0, True, "9,183,043"),
+        (412.5, True, "412.5000"),
+        (0.0, True, "0"),
+        (float("nan"), True, ""),
+        (9_183_043.0, False, "9,183,043.0000"),  # a price keeps its decimals in a column of prices
+    ],
+)
+def test_whole_shares_have_no_decimals(value: float, shares: bool, shown: str) -> None:
+    assert read._text(value, shares=shares) == shown
+
+
+def test_baselines_show_whole_shares_without_decimals(fuzzy: Fuzzy, simulated: Settings) -> None:
+    volume = get_metadata("SPY", phase="baselines", settings=simulated)["thresholds.daily_volume"].dropna()
+    whole = [value for value in volume if value == int(value)]
+    assert whole
+    shown = fuzzy("metadata", "SPY", "--phase", "baselines").stdout
+    for value in whole:
+        assert f" {int(value):,} " in shown
+        assert f"{int(value):,}.0" not in shown

@@ -77,7 +77,7 @@ def test_a_date_is_built_and_its_rows_are_shown(empty: Fuzzy, launcher: Launcher
     assert launcher.asked == [(TUESDAY, ("SPY", "KO"), (), True)]
     assert "2025-11-25 (Tuesday)" in result.stdout
     assert "SPY" in result.stdout
-    assert "run 01234567: 1.0 s" in result.stdout
+    assert "run 01234567: 1.0 s (simulated)" in result.stdout
     assert "2025-11-25 bars " in result.stderr  # its progress bar
 
 

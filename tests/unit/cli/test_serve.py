@@ -73,18 +73,27 @@ def test_files_that_are_not_there_are_an_error(empty: Fuzzy, tmp_path) -> None:
     assert "nowhere" in result.stderr
 
 
-def test_the_ui_hands_over_host_and_port_and_shows_its_errors(empty: Fuzzy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_ui_names_no_address_when_its_port_is_taken(empty: Fuzzy, taken_port: int) -> None:
+    result = empty("ui", "--port", taken_port)
+    assert result.exit_code == 1
+    assert f"error: 127.0.0.1:{taken_port} cannot be used (Address already in use)" in result.stderr
+    assert result.stdout == ""
+
+
+def test_the_ui_hands_over_host_and_port_and_shows_its_errors(
+    empty: Fuzzy, free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = []
 
     def serve_ui(settings: object, host: str, port: int) -> None:
         asked.append((host, port))
-        raise SettingsError(f"{host}:{port} cannot be used")
+        raise SettingsError("the web server ended by itself")
 
-    launcher = SimpleNamespace(serve_ui=serve_ui)
+    launcher = SimpleNamespace(serve_ui=serve_ui, check_port=lambda host, port: None)
     monkeypatch.setitem(sys.modules, "fuzzy_pipeline.schedules.launch", launcher)
     monkeypatch.setattr(fuzzy_pipeline.schedules, "launch", launcher, raising=False)
-    result = empty("ui", "--port", "3456")
-    assert asked == [("127.0.0.1", 3456)]
+    result = empty("ui", "--port", free_port)
+    assert asked == [("127.0.0.1", free_port)]
     assert result.exit_code == 1
-    assert "http://127.0.0.1:3456" in result.stdout
-    assert "error: 127.0.0.1:3456 cannot be used" in result.stderr
+    assert f"http://127.0.0.1:{free_port}" in result.stdout
+    assert "error: the web server ended by itself" in result.stderr

@@ -35,6 +35,17 @@ def test_settings_are_recorded_once_and_again_when_they_change(settings: Setting
     assert AuditLog.of(settings).path == settings.home / "audit" / "audit.jsonl"
 
 
+def test_naming_the_light_path_that_the_home_has_anyway_is_no_change(settings: Settings, tmp_path: Path) -> None:
+    def at(path: Path) -> Settings:
+        return settings.model_copy(update={"store": settings.store.model_copy(update={"light_path": path})})
+
+    note_settings(at(settings.home / "store" / "light"))
+    assert note_settings(settings) is None
+    moved = note_settings(at(tmp_path / "light"))
+    assert moved is not None
+    assert moved.details["changed"] == {"FUZZY_STORE__LIGHT_PATH": {"old": None, "new": str(tmp_path / "light")}}
+
+
 def test_keys_of_the_heavy_store_never_reach_the_log(settings: Settings) -> None:
     uri = "s3://127.0.0.1:ticks?port=8333&access=AKIAVERYSECRET&secret=hunter2&region=us-east-1"
     kept = settings.model_copy(update={"store": settings.store.model_copy(update={"heavy_uri": uri})})

@@ -83,3 +83,9 @@ def test_an_unknown_table_or_column_is_refused(store: Store) -> None:
 def test_a_date_that_is_not_stored_is_told_with_those_that_are(store: Store) -> None:
     with pytest.raises(NotStoredError, match="SPY is stored on 2025-11-24"):
         get_ticks("SPY", TUESDAY, store=store)
+
+
+def test_a_date_to_come_is_not_said_to_be_one_that_can_be_built(store: Store) -> None:
+    with pytest.raises(NotStoredError, match="2029-01-03 is yet to come") as raised:
+        get_ticks("SPY", "2029-01-03", store=store)
+    assert "fuzzy run" not in str(raised.value)

@@ -1,4 +1,4 @@
-"""Light rows are read once for all symbols of a batch, and never handed to the next one."""
+"""Light rows are read once for all symbols of a batch, and never handed to the next one; kinds are never mixed."""
 
 from __future__ import annotations
 
@@ -10,14 +10,19 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from fuzzy_pipeline.errors import StoreKindError
 from fuzzy_pipeline.schema.day_metadata import PHASE1_TABLE
 from fuzzy_pipeline.schema.tables import HEAVY_TABLES
-from fuzzy_pipeline.settings import Settings
+from fuzzy_pipeline.settings import FilesSettings, IQFeedSettings, Settings
+from fuzzy_pipeline.simulator.market import SimulatedMarket
+from fuzzy_pipeline.sources.iqfeed.server import LoopbackServer
+from fuzzy_pipeline.steps import workbench as module
 from fuzzy_pipeline.steps.describe_day import DayMetadataPhase1Step, DayMetadataPhase2Step, TrailingBaselinesStep
 from fuzzy_pipeline.steps.enrich import EnrichStep
 from fuzzy_pipeline.steps.ingest import IngestStep
 from fuzzy_pipeline.steps.workbench import Workbench, close_workbenches, rows_by_symbol, workbench
 from fuzzy_pipeline.stores.memory import memory_store
+from fuzzy_pipeline.stores.store import create_store
 from tests.unit.steps.simulated_dates import TUESDAY, WEDNESDAY, build, settings_of
 
 Read = tuple[str, tuple[dt.date, ...]]
@@ -112,3 +117,51 @@ def test_a_step_reads_the_records_of_earlier_dates_once_for_all_symbols(
     # Once the records of a year before, once those of the date itself.
     of_records = [dates for name, dates in reads if name == PHASE1_TABLE]
     assert sorted(len(dates) for dates in of_records) == [1, 252]
+
+
+def of_feed(settings: Settings, port: int) -> Settings:
+    """The same with IQFeed at a port for its source, and the usual retries."""
+    return settings.model_copy(update={"source": "iqfeed", "iqfeed": IQFeedSettings(port=port)})
+
+
+def test_a_feed_that_is_not_there_is_refused_at_once_by_a_store_of_the_simulator(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(home)
+    build(settings, TUESDAY, steps=(IngestStep(),))
+    close_workbenches()
+    fed = of_feed(settings, 1)
+    monkeypatch.setattr(module, "open_source", lambda _: pytest.fail("the source was opened"))
+    with pytest.raises(StoreKindError, match="holds simulated data and nothing of IQFeed"):
+        build(fed, WEDNESDAY, steps=(IngestStep(),))
+    assert workbench(fed).store.manifest.failures() == []
+
+
+def test_a_feed_that_declares_itself_simulated_may_go_on_with_a_store_of_the_simulator(home: Path) -> None:
+    settings = settings_of(home)
+    build(settings, TUESDAY, steps=(IngestStep(),))
+    with LoopbackServer(SimulatedMarket(settings.simulator)) as server:
+        (report,) = build(of_feed(settings, server.address[1]), WEDNESDAY, steps=(IngestStep(),))
+        close_workbenches()
+    assert {result.rows[0].source for result in report.committed} == {"iqfeed"}
+
+
+def test_the_simulator_is_refused_by_a_real_store_before_it_is_started(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(home)
+    create_store(settings, "real", HEAVY_TABLES).close()
+    monkeypatch.setattr(module, "open_source", lambda _: pytest.fail("the source was opened"))
+    with pytest.raises(StoreKindError, match="holds real data, simulated data was offered"):
+        build(settings, TUESDAY, steps=(IngestStep(),))
+    assert workbench(settings).store.manifest.failures() == []
+
+
+def test_real_files_are_refused_by_a_simulated_store_and_no_failure_is_kept(home: Path) -> None:
+    settings = settings_of(home)
+    build(settings, TUESDAY, steps=(IngestStep(),))
+    (home / "ticks").mkdir()
+    filed = settings.model_copy(update={"source": "files", "files": FilesSettings(path=home / "ticks")})
+    with pytest.raises(StoreKindError, match="holds simulated data, real data was offered"):
+        build(filed, WEDNESDAY, steps=(IngestStep(),))
+    assert workbench(filed).store.manifest.failures() == []
