@@ -36,8 +36,8 @@ class BarSums:
     """Sums over pieces of a session: ``counts`` int64[n, 20] and ``reals`` float64[n, 20], columns as above.
 
     Real sums are kept in two numbers, the sum and what rounding took from it (Ogita, Rump & Oishi 2005, Accurate sum
-    and dot product, doi:10.1137/030601818). So a bar's sums are the same to the last bit whatever else a session was
-    cut for: the series built together, or pieces merged in several steps.
+    and dot product, doi:10.1137/030601818), as if added with twice the digits. So a bar's sums are the same to the last
+    bit whatever else a session was cut for: the series built together, or pieces merged in several steps.
     """
 
     counts: NDArray[np.int64]

@@ -118,4 +118,4 @@ def _series(settings: BarSettings) -> Mapping[str, CutterFactory]:
     return {text: partial(_cutter, amount(text)) for text in settings.dollar.series}
 
 
-DOLLAR_BARS = BarFamily("dollar", version=1, series=_series, meaning=amount)
+DOLLAR_BARS = BarFamily("dollar", version=2, series=_series, meaning=amount)

@@ -326,5 +326,5 @@ def _series(settings: BarSettings) -> Mapping[str, CutterFactory]:
 
 
 IMBALANCE_BARS = BarFamily(
-    "imbalance", version=1, series=_series, meaning=imbalance_series, carries_state=True, state_version=1
+    "imbalance", version=2, series=_series, meaning=imbalance_series, carries_state=True, state_version=1
 )

@@ -121,4 +121,4 @@ def _series(settings: BarSettings) -> Mapping[str, CutterFactory]:
     return {text: partial(_cutter, dollars(text)) for text in settings.range.series}
 
 
-RANGE_BARS = BarFamily("range", version=1, series=_series, meaning=dollars)
+RANGE_BARS = BarFamily("range", version=2, series=_series, meaning=dollars)

@@ -211,4 +211,4 @@ def _series(settings: BarSettings) -> Mapping[str, CutterFactory]:
     return {text: partial(_cutter, dollars(text)) for text in settings.renko.series}
 
 
-RENKO_BARS = BarFamily("renko", version=1, series=_series, meaning=dollars, carries_state=True)
+RENKO_BARS = BarFamily("renko", version=2, series=_series, meaning=dollars, carries_state=True)

@@ -193,4 +193,4 @@ def _series(settings: BarSettings) -> Mapping[str, CutterFactory]:
     return {text: partial(_cutter, run_unit(text), settings.run) for text in settings.run.series}
 
 
-RUN_BARS = BarFamily("run", version=1, series=_series, meaning=run_unit, carries_state=True, state_version=1)
+RUN_BARS = BarFamily("run", version=2, series=_series, meaning=run_unit, carries_state=True, state_version=1)

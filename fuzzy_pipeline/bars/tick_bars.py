@@ -69,4 +69,4 @@ def _series(settings: BarSettings) -> Mapping[str, CutterFactory]:
     return {text: partial(_cutter, amount(text)) for text in settings.tick.series}
 
 
-TICK_BARS = BarFamily("tick", version=1, series=_series, meaning=amount)
+TICK_BARS = BarFamily("tick", version=2, series=_series, meaning=amount)

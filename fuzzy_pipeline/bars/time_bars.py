@@ -143,4 +143,4 @@ def _series(settings: BarSettings) -> Mapping[str, CutterFactory]:
     return {interval: partial(_cutter, interval, settings.fill) for interval in settings.intervals}
 
 
-TIME_BARS = BarFamily("time", version=1, series=_series, meaning=interval_seconds)
+TIME_BARS = BarFamily("time", version=2, series=_series, meaning=interval_seconds)

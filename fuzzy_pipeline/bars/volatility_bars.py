@@ -125,4 +125,4 @@ def _series(settings: BarSettings) -> Mapping[str, CutterFactory]:
     return {text: partial(_cutter, basis_points(text)) for text in settings.volatility.series}
 
 
-VOLATILITY_BARS = BarFamily("volatility", version=1, series=_series, meaning=basis_points)
+VOLATILITY_BARS = BarFamily("volatility", version=2, series=_series, meaning=basis_points)

@@ -104,4 +104,4 @@ def _series(settings: BarSettings) -> Mapping[str, CutterFactory]:
     return {text: partial(_cutter, amount(text)) for text in settings.volume.series}
 
 
-VOLUME_BARS = BarFamily("volume", version=1, series=_series, meaning=amount)
+VOLUME_BARS = BarFamily("volume", version=2, series=_series, meaning=amount)

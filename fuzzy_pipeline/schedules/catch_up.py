@@ -13,6 +13,7 @@ from typing import Any
 import dagster as dg
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus, PartitionBackfill
 
+from fuzzy_pipeline.assets.date_report import REPORT_ASSET
 from fuzzy_pipeline.engine import workers_for
 from fuzzy_pipeline.operations.catch_up import CatchUpPlan, Due, catch_up_dates, plan_catch_up
 from fuzzy_pipeline.query.coverage import SymbolDay
@@ -35,6 +36,8 @@ PLAN_ASSET = "catch_up_plan"
 INTERVAL_S = 300
 PARTITION_TAG = "dagster/partition"
 BACKFILL_TAG = "dagster/backfill"
+REPORT_KEY = dg.AssetKey(REPORT_ASSET)
+"""The last asset of a date: only a run of all assets has it."""
 
 PLAN_TEXT = """
 What was missed, failed or went out of date in the last days, what will run for it and in which order, and how long it
@@ -79,7 +82,7 @@ def runs_of_dates(instance: dg.DagsterInstance, dates: Sequence[dt.date]) -> Seq
 def failed_tries(runs: Sequence[dg.DagsterRun], settings: Settings) -> Counter[SymbolDay]:
     """Catch-up runs of each symbol-day that failed, since one of it last succeeded, whoever asked for that.
 
-    A run of all symbols under other settings is nobody's try: it may have been of other symbols.
+    A failed run is a try of all its symbols.
 
     Parameters
     ----------
@@ -87,14 +90,12 @@ def failed_tries(runs: Sequence[dg.DagsterRun], settings: Settings) -> Counter[S
         The newest first.
     settings : Settings
     """
-    own = settings_fingerprint(settings)
     tries: Counter[SymbolDay] = Counter()
     mended: set[SymbolDay] = set()
     for run in runs:
-        is_known = SYMBOLS_TAG in run.tags or run.tags.get(SETTINGS_TAG, own) == own
         if run.status == dg.DagsterRunStatus.SUCCESS:
             mended |= _symbol_days(run, settings)
-        elif CATCH_UP_TAG in run.tags and run.status in ENDED_BADLY and is_known:
+        elif CATCH_UP_TAG in run.tags and run.status in ENDED_BADLY:
             tries.update(_symbol_days(run, settings) - mended)
     return tries
 
@@ -116,7 +117,15 @@ def _has_failed_step(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
 
 
 def _symbol_days(run: dg.DagsterRun, settings: Settings) -> set[SymbolDay]:
-    """What a run of a date is of: the symbols of its tag, or all of the settings."""
+    """What a run of a date is of: the symbols of its tag, or all of the settings.
+
+    A run of all symbols under other settings is of nobody, as it may have been of other symbols; and so is one of some
+    assets only.
+    """
+    own = settings_fingerprint(settings)
+    is_known = SYMBOLS_TAG in run.tags or run.tags.get(SETTINGS_TAG, own) == own
+    if not is_known or (run.asset_selection and REPORT_KEY not in run.asset_selection):
+        return set()
     date = dt.date.fromisoformat(run.tags[PARTITION_TAG])
     try:
         symbols = tagged_symbols(run.tags) or settings.symbols

@@ -104,6 +104,12 @@ def held_and_retired(
     return held, [row for row in retired if (row.symbol, row.date) not in keys]
 
 
+def retired_symbols(store: Store, table: str, date: dt.date, symbols: Sequence[str]) -> set[str]:
+    """Symbols whose data of a date are retired; one with a committed row, whatever it is worth, is none."""
+    retired = {row.symbol for row in store.retired.rows(table, [date], symbols)}
+    return retired - {symbol for symbol, _ in store.manifest.versions(table, [date], symbols)} if retired else retired
+
+
 def earlier_keys(
     store: Store, table: str, dates: Sequence[dt.date], symbols: Sequence[str] | None, count: int
 ) -> tuple[KeysOfSymbols, KeysOfSymbols]:

@@ -26,14 +26,16 @@ from fuzzy_pipeline.schema.day_metadata import PHASE1_TABLE
 from fuzzy_pipeline.schema.quality import QUALITY_TABLE
 from fuzzy_pipeline.schema.rankings import PAIRS_TABLE, RANKINGS_TABLE, RANKINGS_VERSION, CrossSymbolRanking
 from fuzzy_pipeline.schema.records import to_table
-from fuzzy_pipeline.schema.tables import BAR_TABLES, SCHEMA_VERSION
+from fuzzy_pipeline.schema.tables import BAR_TABLES, ENRICHED_TICKS, RAW_TICKS, SCHEMA_VERSION
 from fuzzy_pipeline.settings import Settings
-from fuzzy_pipeline.steps.inputs import KeysOfSymbols, earlier_keys, held_and_retired
+from fuzzy_pipeline.steps.inputs import Keys, KeysOfSymbols, earlier_keys, held_and_retired
+from fuzzy_pipeline.steps.judge_date import QUALITY_ERROR
 from fuzzy_pipeline.steps.run_date import DateReport
-from fuzzy_pipeline.steps.step import StepResult, dates_before, input_hash
+from fuzzy_pipeline.steps.step import MADE_WITHOUT, StepResult, dates_before, input_hash
 from fuzzy_pipeline.steps.workbench import workbench
 from fuzzy_pipeline.stores.content_hash import arrow_content_hash
 from fuzzy_pipeline.stores.manifest import LIGHT_VERSION, ManifestRow
+from fuzzy_pipeline.stores.retired import FAILED
 from fuzzy_pipeline.stores.store import Store
 
 RANKING_TABLES = (RANKINGS_TABLE, PAIRS_TABLE)
@@ -71,31 +73,45 @@ class RankingInputs:
             failures = {row.symbol: row for row in store.manifest.failures(table, [date], self.symbols)}
             held, gone = held_and_retired(store, table, [date], self.symbols)
             self.retired |= {table} if gone else set()
-            self.rows[table] = {row.symbol: row for row in (*held, *gone) if row.symbol not in failures}
+            good = [row for row in gone if FAILED not in row.notes]
+            self.rows[table] = {row.symbol: row for row in (*held, *good) if row.symbol not in failures}
             for symbol, failure in failures.items():
                 reason = f"{symbol} {date}: no {table}, they failed: {failure.reason}"
                 self.failed.setdefault(symbol, ItemFailure(NotStoredError.__name__, reason, reason))
         self.dates = dates_before(date, EARLIER_DATES)
-        self.earlier, gone_earlier = earlier_keys(store, PHASE1_TABLE, [date], self.symbols, EARLIER_DATES)
-        self.hash = self._hash(settings, self.earlier)
-        # What was ranked before an earlier date was retired is as good as ever.
-        every = {
-            symbol: tuple(sorted((*self.earlier.get(symbol, ()), *gone_earlier.get(symbol, ()))))
-            for symbol in {*self.earlier, *gone_earlier}
-        }
-        self.current = {self.hash, self._hash(settings, every)}
+        self.earlier, self._retired_earlier = earlier_keys(store, PHASE1_TABLE, [date], self.symbols, EARLIER_DATES)
+        self._rules = settings.rankings.model_dump_json()
+        self.hash = self._hash(self.earlier)
 
     @property
     def present(self) -> tuple[str, ...]:
         """Symbols with a day record and quality that may be built upon, in alphabetical order."""
         return tuple(sorted(set(self.rows[PHASE1_TABLE]) & set(self.rows[QUALITY_TABLE])))
 
-    def _hash(self, settings: Settings, earlier: KeysOfSymbols) -> str:
-        rules = f"rankings={RANKINGS_VERSION};{settings.rankings.model_dump_json()};{','.join(self.symbols)}"
+    @property
+    def made_without(self) -> dict[str, str]:
+        """The note that names earlier dates that are retired now: what is ranked now is ranked without them."""
+        gone = sorted({key.date for keys in self._retired_earlier.values() for key in keys})
+        return {MADE_WITHOUT: ", ".join(map(str, gone))} if gone else {}
+
+    def is_current(self, row: ManifestRow) -> bool:
+        """Whether a row was made from the present inputs; earlier dates that were retired since change nothing."""
+        if row.input_hash == self.hash:
+            return True
+        without = row.notes.get(MADE_WITHOUT, "").split(", ")
+        every: dict[str, Keys] = {}
+        for symbol in {*self.earlier, *self._retired_earlier}:
+            gone = (key for key in self._retired_earlier.get(symbol, ()) if str(key.date) not in without)
+            every[symbol] = tuple(sorted((*self.earlier.get(symbol, ()), *gone)))
+        return bool(self._retired_earlier) and row.input_hash == self._hash(every)
+
+    def _hash(self, earlier: KeysOfSymbols) -> str:
+        rules = f"rankings={RANKINGS_VERSION};{self._rules};{','.join(self.symbols)}"
         parts = [f"{row.table} {row.symbol}" for rows in self.rows.values() for row in rows.values()]
         rows = [row for of_table in self.rows.values() for row in of_table.values()]
-        keys = [key for symbol in sorted(earlier) for key in earlier[symbol]]
-        return input_hash(";".join([rules, *parts, *sorted(earlier)]), rows, keys)
+        known = sorted(symbol for symbol, keys in earlier.items() if keys)
+        keys = [key for symbol in known for key in earlier[symbol]]
+        return input_hash(";".join([rules, *parts, *known]), rows, keys)
 
 
 def rankings_are_stale(store: Store, settings: Settings, date: dt.date) -> bool:
@@ -105,10 +121,12 @@ def rankings_are_stale(store: Store, settings: Settings, date: dt.date) -> bool:
 
 
 def _stale(store: Store, inputs: RankingInputs, table: str) -> bool:
-    rows = store.manifest.rows(table, [inputs.date])
-    return {row.symbol for row in rows} != set(inputs.symbols) or any(
-        row.input_hash not in inputs.current for row in rows
-    )
+    rows, gone = held_and_retired(store, table, [inputs.date], None)
+    if gone and not rows:
+        return False
+    if {row.symbol for row in rows} != set(inputs.symbols):
+        return True
+    return not all(inputs.is_current(row) for row in {row.input_hash: row for row in rows}.values())
 
 
 def rank_date(date: dt.date, settings: Settings, *, force: bool = False) -> DateReport:
@@ -122,8 +140,8 @@ def rank_date(date: dt.date, settings: Settings, *, force: bool = False) -> Date
     CalendarError
         Not a trading date.
     NotStoredError
-        There is no store, no symbol has a day record (rankings made earlier are withdrawn), or what is compared was
-        retired.
+        There is no store, no symbol has a day record that may be built upon (if all broke a rule, rankings made
+        earlier are withdrawn), or what is compared was retired.
     """
     trading_calendar.session(date)
     started = time.perf_counter()
@@ -132,7 +150,7 @@ def rank_date(date: dt.date, settings: Settings, *, force: bool = False) -> Date
     for symbol, failure in inputs.failed.items():
         report.fail(symbol, failure, RANKING_TABLES)
     if not inputs.present:
-        _withdraw(store, date)
+        _withdraw_broken(store, inputs)
         raise NotStoredError(
             f"{RANKINGS_TABLE} {date}: none of {', '.join(inputs.symbols)} has a day record of acceptable quality"
             + "".join(f"\n  {failure.reason}" for failure in inputs.failed.values())
@@ -243,6 +261,7 @@ def _commit(
         with store.one_writer(_results(table, inputs.date)):
             gone = {row.symbol for row in store.manifest.rows(table, [inputs.date])} - set(inputs.symbols)
             store.manifest.remove(table, inputs.date, sorted(gone))
+            store.retired.forget(table, inputs.date, [row.symbol for row in made])
             store.manifest.withdraw(table, inputs.date, made, together=True)
             store.light.replace_symbols(table, inputs.date, rows, sorted({*inputs.symbols, *gone}))
             store.manifest.commit(table, inputs.date, made)
@@ -252,11 +271,21 @@ def _commit(
     report.committed = [StepResult(tuple(rows)) for rows in results.values()]
 
 
-def _withdraw(store: Store, date: dt.date) -> None:
-    """Take the date's earlier rankings out of sight: nothing that they compared may be built upon any more."""
+def _withdraw_broken(store: Store, inputs: RankingInputs) -> None:
+    """Take the date's earlier rankings out of sight when every record that they can have compared broke a rule.
+
+    Records that could only not be renewed are still there to be read, and so are their rankings.
+    """
+    tables = (RAW_TICKS.name, ENRICHED_TICKS.name, PHASE1_TABLE, QUALITY_TABLE)
+    failures = [row for table in tables for row in store.manifest.failures(table, [inputs.date], inputs.symbols)]
+    broken = {row.symbol for row in failures if row.error_type == QUALITY_ERROR}
+    held = {row.symbol for row in store.manifest.rows(PHASE1_TABLE, [inputs.date], inputs.symbols)}
+    if not held or not held <= broken:
+        return
     for table in RANKING_TABLES:
-        with store.one_writer(_results(table, date)):
-            store.manifest.remove(table, date, sorted(row.symbol for row in store.manifest.rows(table, [date])))
+        with store.one_writer(_results(table, inputs.date)):
+            rows = store.manifest.rows(table, [inputs.date])
+            store.manifest.remove(table, inputs.date, sorted(row.symbol for row in rows))
 
 
 def _results(table: str, date: dt.date) -> str:
@@ -289,7 +318,7 @@ def _manifest_rows(
                 rows_out=own.num_rows,
                 seconds=seconds / len(inputs.symbols),
                 committed_at=trading_calendar.now_eastern(),
-                notes={"missing": ", ".join(sorted(missing))} if missing else {},
+                notes=inputs.made_without | ({"missing": ", ".join(sorted(missing))} if missing else {}),
             )
         )
     return made

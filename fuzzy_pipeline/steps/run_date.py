@@ -17,7 +17,7 @@ from fuzzy_pipeline import trading_calendar
 from fuzzy_pipeline.engine import Engine, ItemFailure, Outcome, failure_of
 from fuzzy_pipeline.errors import NotStoredError, SourceError, SymbolDaysFailed
 from fuzzy_pipeline.settings import Settings
-from fuzzy_pipeline.steps.inputs import StepInputs
+from fuzzy_pipeline.steps.inputs import StepInputs, retired_symbols
 from fuzzy_pipeline.steps.judge_date import QUALITY_ERROR
 from fuzzy_pipeline.steps.step import Step, StepResult, Work, is_current, reads_source
 from fuzzy_pipeline.steps.workbench import Workbench, workbench
@@ -216,8 +216,8 @@ def _plan(
     if store is None:
         return [Work(symbol, date, report.tables, batch=batch, force=force) for symbol in symbols]
     held = _held(step, store, date, symbols, report.tables)
+    retired = {table: retired_symbols(store, table, date, symbols) for table in report.tables}
     inputs = StepInputs(step, store, [date], symbols, report.tables)
-    retired = {table: {row.symbol for row in store.retired.rows(table, [date], symbols)} for table in report.tables}
     todo = []
     for symbol in symbols:
         missing = inputs.missing(symbol, date)
@@ -238,7 +238,8 @@ def _plan(
         elif stale:
             todo.append(replace(work, tables=stale, force=force))
     for table in report.tables:
-        current = [row.symbol for row in report.skipped if row.table == table]
+        skipped = {row.symbol for row in report.skipped if row.table == table}
+        current = sorted(skipped | (retired[table] - {work.symbol for work in todo} - set(report.failed)))
         failures = store.manifest.failures(table, [date], current)
         # What broke a rule is as bad as before: only judging it again can let it go on.
         store.manifest.clear_failures(table, date, [row.symbol for row in failures if row.error_type != QUALITY_ERROR])
@@ -280,6 +281,8 @@ def _commit(store: Store, batch: Sequence[StepResult], report: DateReport) -> No
     lights = sorted({name for result in batch for name in result.light})
     made = {table: [row for result in batch for row in result.rows if row.table == table] for table in report.tables}
     with store.one_writer(f"results of {', '.join(report.tables)} {report.date}"):
+        for table, of_table in made.items():
+            store.retired.forget(table, report.date, [row.symbol for row in of_table])
         for table in set(lights) & set(made):
             store.manifest.withdraw(table, report.date, made[table])
         for light in lights:

@@ -14,6 +14,7 @@ from fuzzy_pipeline.steps.ingest import IngestStep
 from fuzzy_pipeline.store_care.prune import Key, OnDelete
 from fuzzy_pipeline.store_settings import RetentionSettings, StoreCareSettings
 from fuzzy_pipeline.stores.manifest import ManifestRow
+from fuzzy_pipeline.stores.retired import FAILED
 from fuzzy_pipeline.stores.store import Store
 from fuzzy_pipeline.stores.stored_content import HEAVY_BY_NAME, same_commit
 from fuzzy_pipeline.trading_calendar import now_eastern
@@ -151,7 +152,13 @@ def _retire(
             details = {"symbols": names, "rows": sum(row.rows for row in rows), "bytes": gone.bytes}
             subject = {"table": item.table, "date": item.date.isoformat()}
             on_delete("retention.delete", subject, {**details, "first_kept": first_kept.isoformat()})
-        store.retired.add(item.date, rows, at, f"{item.table} before {first_kept} are not kept")
+        failures = {row.symbol: row.reason for row in store.manifest.failures(item.table, [item.date], names)}
+        marked = [
+            row.model_copy(update={"notes": {**row.notes, FAILED: failures[row.symbol]}})
+            if row.symbol in failures else row
+            for row in rows
+        ]  # fmt: skip
+        store.retired.add(item.date, marked, at, f"{item.table} before {first_kept} are not kept")
         store.manifest.remove(item.table, item.date, names)
         store.manifest.clear_failures(item.table, item.date, names)
     return gone

@@ -16,6 +16,9 @@ from fuzzy_pipeline.stores.protocol import LightStore
 RETIRED_VERSION = -2
 """``CommittedKey.version`` of retired data: there is nothing to be read."""
 
+FAILED = "failed"
+"""Entry of a retired row's notes: the failure that stood when it was retired."""
+
 
 class RetiredRow(ManifestRow):
     """The manifest row of data that were deleted, with the moment and the reason. ``version`` no longer exists."""
@@ -27,7 +30,7 @@ class RetiredRow(ManifestRow):
 class Retired:
     """Retired rows on a light store: light tables ``retired/<table>``.
 
-    A key that is committed again keeps its retired row, which then means nothing: a committed row always wins.
+    A key that is made again is forgotten here before it is committed; a committed row wins over a retired one.
     """
 
     def __init__(self, light: LightStore) -> None:
@@ -43,6 +46,12 @@ class Retired:
                 f"retired/{table}", date, to_table(made, RetiredRow), [row.symbol for row in made]
             )
 
+    def forget(self, table: str, date: dt.date, symbols: Sequence[str]) -> None:
+        """Keys that are made again are not retired any more; costs nothing when none of them is."""
+        known = {row.symbol for row in self.rows(table, [date], symbols)}
+        if known:
+            self._light.replace_symbols(f"retired/{table}", date, to_table([], RetiredRow), sorted(known))
+
     def rows(
         self, table: str, dates: Sequence[dt.date] | None = None, symbols: Sequence[str] | None = None
     ) -> list[RetiredRow]:
@@ -56,8 +65,12 @@ class Retired:
     def keys(
         self, table: str, dates: Sequence[dt.date], symbols: Sequence[str] | None = None
     ) -> dict[str, tuple[CommittedKey, ...]]:
-        """What was committed of each symbol on some dates and is retired, oldest first, as ``Manifest.keys``."""
+        """What was committed of each symbol on some dates and is retired, oldest first, as ``Manifest.keys``.
+
+        What had failed is left out: nothing was ever made from it.
+        """
         found: dict[str, list[CommittedKey]] = {}
-        for row in sorted(self.rows(table, dates, symbols), key=lambda row: row.date):
+        good = (row for row in self.rows(table, dates, symbols) if FAILED not in row.notes)
+        for row in sorted(good, key=lambda row: row.date):
             found.setdefault(row.symbol, []).append(CommittedKey(row.date, RETIRED_VERSION, row.content_hash))
         return {symbol: tuple(keys) for symbol, keys in found.items()}

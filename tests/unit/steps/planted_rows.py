@@ -39,12 +39,17 @@ def commit(store: Store, *rows: ManifestRow) -> None:
         store.manifest.commit(table, date, [each for each in rows if (each.table, each.date) == (table, date)])
 
 
-def fail(store: Store, table: str, date: dt.date, symbols: Sequence[str], reason: str = "the disk is full") -> None:
+def fail(
+    store: Store,
+    table: str,
+    date: dt.date,
+    symbols: Sequence[str],
+    reason: str = "the disk is full",
+    error_type: str = "StoreError",
+) -> None:
     """Symbols could not be made of a date."""
     rows = [
-        FailureRow(
-            table=table, symbol=symbol, date=date, reason=reason, error_type="StoreError", failed_at=now_eastern()
-        )
+        FailureRow(table=table, symbol=symbol, date=date, reason=reason, error_type=error_type, failed_at=now_eastern())
         for symbol in symbols
     ]
     store.manifest.record_failures(date, rows)

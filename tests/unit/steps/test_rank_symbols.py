@@ -21,8 +21,10 @@ from fuzzy_pipeline.schema.records import from_table
 from fuzzy_pipeline.schema.tables import BAR_TABLES, HEAVY_TABLES
 from fuzzy_pipeline.settings import Settings
 from fuzzy_pipeline.steps import rank_symbols
-from fuzzy_pipeline.steps.rank_symbols import RANKING_TABLES, rank_date, rankings_are_stale
+from fuzzy_pipeline.steps.judge_date import QUALITY_ERROR
+from fuzzy_pipeline.steps.rank_symbols import RANKING_TABLES, RankingInputs, rank_date, rankings_are_stale
 from fuzzy_pipeline.stores.memory import memory_store
+from fuzzy_pipeline.stores.retired import FAILED
 from fuzzy_pipeline.stores.store import Store
 from fuzzy_pipeline.trading_calendar import now_eastern, trading_dates_before
 from tests.unit.query.hand_made import arrays_of
@@ -262,12 +264,21 @@ def test_without_any_record_nothing_is_ranked_and_every_reason_is_told(store: St
 def test_rankings_made_earlier_are_withdrawn_when_no_symbol_may_be_built_upon_any_more(store: Store) -> None:
     put_days(store, WEDNESDAY, VOLUMES)
     rank()
-    fail(store, QUALITY_TABLE, WEDNESDAY, list(VOLUMES), "broke a rule")
+    fail(store, QUALITY_TABLE, WEDNESDAY, list(VOLUMES), "broke a rule", QUALITY_ERROR)
     with pytest.raises(NotStoredError, match="AAA 2025-11-26: no quality_measures, they failed: broke a rule"):
         rank()
     assert [row.table for table in RANKING_TABLES for row in store.manifest.rows(table, [WEDNESDAY])] == []
     store.manifest.clear_failures(QUALITY_TABLE, WEDNESDAY, list(VOLUMES))
     assert {row.symbol for row in rank().computed(RANKINGS_TABLE)} == set(VOLUMES)
+
+
+def test_rankings_stay_when_the_records_they_compared_could_only_not_be_renewed(store: Store) -> None:
+    put_days(store, WEDNESDAY, VOLUMES)
+    rank()
+    fail(store, PHASE1_TABLE, WEDNESDAY, list(VOLUMES), "the source is down")
+    with pytest.raises(NotStoredError, match="the source is down"):
+        rank()
+    assert {row.symbol for row in store.manifest.rows(RANKINGS_TABLE, [WEDNESDAY])} == set(VOLUMES)
 
 
 def test_a_record_whose_row_is_gone_is_an_error(store: Store) -> None:
@@ -372,14 +383,53 @@ def test_a_date_whose_bars_were_retired_stays_as_it_was_ranked(store: Store) -> 
     assert len(rank(force=True).committed) == 3
 
 
-def test_an_earlier_date_that_is_retired_since_leaves_the_date_as_it_was_ranked(store: Store) -> None:
-    put_days(store, TUESDAY, VOLUMES)
-    put_days(store, WEDNESDAY, VOLUMES)
+def retire(store: Store, date: dt.date, *tables: str, notes: Mapping[str, str] | None = None) -> None:
+    for table in tables:
+        rows = [row.model_copy(update={"notes": dict(notes or {})}) for row in store.manifest.rows(table, [date])]
+        store.retired.add(date, rows, rows[0].committed_at, "too old")
+        store.manifest.remove(table, date, [row.symbol for row in rows])
+
+
+def test_earlier_dates_that_are_retired_one_after_the_other_leave_the_date_as_it_was_ranked(store: Store) -> None:
+    for date in (MONDAY, TUESDAY, WEDNESDAY):
+        put_days(store, date, VOLUMES)
     rank()
-    rows = store.manifest.rows(PHASE1_TABLE, [TUESDAY])
-    store.retired.add(TUESDAY, rows, rows[0].committed_at, "too old")
-    store.manifest.remove(PHASE1_TABLE, TUESDAY, list(VOLUMES))
+    retire(store, MONDAY, PHASE1_TABLE)
     assert not rankings_are_stale(store, settings_of(), WEDNESDAY)
-    rank(force=True)  # without the date before
+    rank(force=True)  # without Monday
+    assert not rankings_are_stale(store, settings_of(), WEDNESDAY)
+    retire(store, TUESDAY, PHASE1_TABLE)
+    assert not rankings_are_stale(store, settings_of(), WEDNESDAY)
+    rank(force=True)  # without the date before, too
     assert ranked(store)["AAA"].volume.change_from_yesterday is None
     assert not rankings_are_stale(store, settings_of(), WEDNESDAY)
+    put_days(store, TUESDAY, VOLUMES)
+    assert rankings_are_stale(store, settings_of(), WEDNESDAY)
+
+
+def test_an_earlier_date_that_had_failed_is_no_input_once_it_is_retired(store: Store) -> None:
+    put_days(store, TUESDAY, VOLUMES)
+    put_days(store, WEDNESDAY, VOLUMES)
+    fail(store, PHASE1_TABLE, TUESDAY, list(VOLUMES))
+    rank()
+    store.manifest.clear_failures(PHASE1_TABLE, TUESDAY, list(VOLUMES))
+    retire(store, TUESDAY, PHASE1_TABLE, notes={FAILED: "the disk is full"})
+    rows = store.manifest.rows(RANKINGS_TABLE, [WEDNESDAY])
+    assert [row.input_hash for row in rows] == [RankingInputs(store, settings_of(), WEDNESDAY).hash] * len(rows)
+    assert RankingInputs(store, settings_of(), WEDNESDAY).made_without == {}
+
+
+def test_rankings_that_are_retired_with_what_they_compared_are_left_alone(store: Store) -> None:
+    put_days(store, WEDNESDAY, VOLUMES)
+    rank()
+    retire(store, WEDNESDAY, PHASE1_TABLE, QUALITY_TABLE, *RANKING_TABLES)
+    assert not rankings_are_stale(store, settings_of(), WEDNESDAY)
+    assert rank().computed(RANKINGS_TABLE) == []
+
+
+def test_rankings_that_are_made_again_are_not_retired_any_more(store: Store) -> None:
+    put_days(store, WEDNESDAY, VOLUMES)
+    rank()
+    retire(store, WEDNESDAY, *RANKING_TABLES)
+    rank(force=True)
+    assert [row for table in RANKING_TABLES for row in store.retired.rows(table)] == []
