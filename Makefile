@@ -21,14 +21,10 @@ $(VENV)/.runtime: $(VENV)/.made pyproject.toml constraints.txt
 	@$(PIP) install --constraint constraints.txt --editable .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.runtime
-	@echo "Installing what tests and checks need…"
-	@$(PIP) install --constraint constraints.txt --editable '.[dev]'
-	@touch $@
-
-$(VENV)/.bench: $(VENV)/.dev
+$(VENV)/.dev: $(VENV)/.made pyproject.toml constraints.txt
+	@echo "Installing what the pipeline, tests and checks need into $(VENV) (about two minutes the first time)…"
 	@$(PIP) install --constraint constraints.txt --editable '.[dev,bench]'
-	@touch $@
+	@touch $(VENV)/.runtime $@
 
 demo: $(VENV)/.runtime ## set up and run three simulated trading dates through every asset
 	@$(BIN)/fuzzy --home "$(DEMO_HOME)" demo
@@ -36,10 +32,13 @@ demo: $(VENV)/.runtime ## set up and run three simulated trading dates through e
 ui: $(VENV)/.runtime ## the web UI on 127.0.0.1:3000, of the demo unless FUZZY_HOME names another home
 	@$(BIN)/fuzzy --home "$${FUZZY_HOME:-$(DEMO_HOME)}" ui
 
-test: $(VENV)/.dev ## all tests, a process a core
-	@$(BIN)/python -m pytest -q -n auto --dist worksteal
+# One more than the cores of CI: tests of whole runs wait for the disk half of the time. Files in the order of their
+# folders, as those with few long tests come first then.
+TEST_PROCESSES ?= 3
+test: $(VENV)/.dev ## all tests, in parallel
+	@$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
-check: $(VENV)/.bench ## formatting, lints, types, generated files, docs, architecture
+check: $(VENV)/.dev ## formatting, lints, types, generated files, docs, architecture
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -50,7 +49,7 @@ check: $(VENV)/.bench ## formatting, lints, types, generated files, docs, archit
 	@DAGSTER_HOME= DAGSTER_DISABLE_TELEMETRY=1 $(BIN)/dg check defs
 	@echo "check passed"
 
-bench: $(VENV)/.bench ## speed, as ratios measured in one run; results go to benchmarks/results
+bench: $(VENV)/.dev ## speed, as ratios measured in one run; results go to benchmarks/results
 	@$(BIN)/python -m benchmarks
 
 docs: $(VENV)/.dev ## build the documentation into site/
