@@ -36,6 +36,7 @@ ui: $(VENV)/.runtime ## the web UI on 127.0.0.1:3000, of the demo unless FUZZY_H
 # folders, as those with few long tests come first then.
 TEST_PROCESSES ?= 3
 test: $(VENV)/.dev ## all tests, in parallel
+	@$(BIN)/python -m tests.compiled 1 & first=$$!; $(BIN)/python -m tests.compiled 2 && wait $$first
 	@$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.dev ## formatting, lints, types, generated files, docs, architecture

@@ -306,28 +306,12 @@ def _load() -> None:
     import fuzzy_pipeline.definitions
     import fuzzy_pipeline.query  # noqa: F401
     from fuzzy_pipeline.assets import step_asset
-    from fuzzy_pipeline.engine import InlineEngine
     from fuzzy_pipeline.schedules import launch  # noqa: F401
-    from fuzzy_pipeline.schema.tables import HEAVY_TABLES
-    from fuzzy_pipeline.settings import Settings
-    from fuzzy_pipeline.simulator.market import SimulatedMarket
-    from fuzzy_pipeline.steps import rank_symbols, run_date
-    from fuzzy_pipeline.steps.pipeline import pipeline_steps
-    from fuzzy_pipeline.steps.workbench import Workbench
-    from fuzzy_pipeline.stores.memory import memory_store
+    from tests.compiled import run_in_memory
 
     logging.getLogger("fuzzy_pipeline").setLevel(logging.ERROR)
     plt.close("all")
-    settings = Settings(_env_file=None, symbols=("AAA",), simulator={"ticks_per_day": 500})  # type: ignore[arg-type]
-    bench = Workbench(settings)
-    bench.__dict__["source"] = SimulatedMarket(settings.simulator)
-    bench._store = memory_store("simulated", HEAVY_TABLES)
-    real = run_date.workbench
-    run_date.workbench = rank_symbols.workbench = lambda _: bench
-    for step in pipeline_steps(settings):
-        report = run_date.run_date(step, dt.date(2025, 11, 25), settings.symbols, settings, InlineEngine())
-        report.raise_if_failed()
-    run_date.workbench = rank_symbols.workbench = real
+    run_in_memory()
     # Pictures touch no store, and so would be where most kills fall.
     step_asset.materialization_metadata = without_picture(step_asset.materialization_metadata)
 
