@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO_HOME := $(CURDIR)/.fuzzy/demo
 
-.PHONY: help demo ui test check bench docs format clean
+.PHONY: help demo ui test test-long check bench docs format clean
 
 help: ## what each command does
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 # The interpreter may be called python3 where it is 3.11 or newer.
 $(VENV)/.made:
@@ -38,6 +38,9 @@ TEST_PROCESSES ?= 3
 test: $(VENV)/.dev ## all tests, in parallel
 	@$(BIN)/python -m tests.compiled 1 & first=$$!; $(BIN)/python -m tests.compiled 2 && wait $$first
 	@$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+
+test-long: $(VENV)/.dev ## tests of whole runs, with those that take minutes: killed daemons, thirty kills, overlaps
+	@FUZZY_TEST_LONG=1 FUZZY_TEST_KILLS=30 $(BIN)/python -m pytest -q tests/integration
 
 check: $(VENV)/.dev ## formatting, lints, types, generated files, docs, architecture
 	@$(BIN)/ruff check .

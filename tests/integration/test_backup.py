@@ -372,6 +372,7 @@ def test_a_backup_killed_midway_is_none_and_the_next_is_whole(settings: Settings
     assert restore(folder, settings_of(tmp_path / "elsewhere")).proven == made.about.keys
 
 
+@pytest.mark.long
 def test_backups_and_pruning_beside_a_run_and_a_reader_lose_nothing(settings: Settings, tmp_path: Path) -> None:
     """No grace for readers: they look up and read within milliseconds; a day for what is not yet committed."""
     store = open_store(settings)

@@ -210,6 +210,7 @@ def test_a_run_is_refused_by_name_while_the_disk_under_the_store_is_nearly_full(
     assert_same_as_undisturbed(target)
 
 
+@pytest.mark.long
 def test_a_dagster_folder_on_a_disk_that_fills_up_during_a_run_is_named_and_the_date_is_caught_up(
     home: Path, small_disk: Mount, tmp_path: Path
 ) -> None:
@@ -229,6 +230,7 @@ def test_a_dagster_folder_on_a_disk_that_fills_up_during_a_run_is_named_and_the_
     assert_same_as_undisturbed(target)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("folder", ["dagster", "audit", "reports"])
 def test_a_full_disk_beside_the_store_is_named_and_the_run_can_be_repeated(
     home: Path, small_disk: Mount, tmp_path: Path, folder: str

@@ -132,6 +132,7 @@ def replaced(settings: Settings, before: Mapping[Key, str], after: Mapping[Key, 
     return sum(content == after[key] for key, content in found.items())
 
 
+@pytest.mark.long
 def test_a_forced_run_that_is_killed_leaves_every_symbol_old_or_new_and_readable_at_every_moment(
     tmp_path: Path,
 ) -> None:
@@ -230,6 +231,7 @@ def test_two_runs_that_commit_the_same_date_with_other_content_do_not_mix_theirs
     assert differences(content_of(second), before) != []
 
 
+@pytest.mark.long
 @pytest.mark.skipif(KILLS < 10, reason="a tenth of FUZZY_TEST_KILLS, and workers take long to start")
 def test_a_nightly_run_of_which_workers_are_killed_goes_on_without_them(tmp_path: Path) -> None:
     date = DATES[1]

@@ -304,6 +304,7 @@ def test_whatever_the_source_does_only_whole_days_are_stored_and_all_are_there_i
     print(f"{len(dates)} dates, errors met: {sorted(seen)}")  # noqa: T201
 
 
+@pytest.mark.long
 def test_a_nightly_run_names_the_symbols_that_failed_and_catching_up_completes_the_date(
     feed: Feed, tmp_path: Path
 ) -> None:

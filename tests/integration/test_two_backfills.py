@@ -1,7 +1,7 @@
 """Two backfills of the same dates at once and a nightly run in their middle: nothing lost, nothing doubled.
 
-By default the runs are processes of their own, more of them at a time than Dagster's queue would allow. With
-``FUZZY_TEST_DAEMON=1`` two ``launch.backfill`` commands work through real daemons, which one of the tests kills.
+In the first test the runs are processes of their own, more of them at a time than Dagster's queue would allow. In the
+others two ``launch.backfill`` commands work through real daemons, which one of the tests kills.
 """
 
 from __future__ import annotations
@@ -24,9 +24,6 @@ from fuzzy_pipeline.stores.store import open_store
 from tests.integration.run_processes import DATES, SMALL, Process, the_forks, undisturbed
 from tests.integration.watching_reader import content_of, differences, of_dates
 
-WITH_DAEMON = pytest.mark.skipif(
-    os.environ.get("FUZZY_TEST_DAEMON") != "1", reason="takes minutes: FUZZY_TEST_DAEMON=1 runs it"
-)
 DAEMON = {"FUZZY_CATCH_UP__ENABLED": "false"}
 """The daemon's own sensor would begin with the dates of this month."""
 
@@ -60,6 +57,7 @@ def caught_up(home: Path, last: object) -> list[str]:
     return [json.loads(line)[0] for line in process.lines("caught")]
 
 
+@pytest.mark.long
 def test_two_ranges_and_a_nightly_run_at_once_lose_and_double_nothing(tmp_path: Path) -> None:
     first, second = DATES[1:3]
     home, stop = tmp_path / "shared" / "home", tmp_path / "stop"
@@ -117,7 +115,7 @@ def daemons(home: Path) -> list[int]:
     return found
 
 
-@WITH_DAEMON
+@pytest.mark.long
 def test_two_backfill_commands_and_a_nightly_run_at_once_with_real_daemons(tmp_path: Path) -> None:
     dates = DATES[1:5]
     home = tmp_path / "shared" / "home"
@@ -147,7 +145,7 @@ def test_two_backfill_commands_and_a_nightly_run_at_once_with_real_daemons(tmp_p
     print(f"six runs in {time.monotonic() - began:.0f} s, {most} daemons at once, then {more}")  # noqa: T201
 
 
-@WITH_DAEMON
+@pytest.mark.long
 @pytest.mark.parametrize("kill", [1, 2, 3])
 def test_a_backfill_whose_daemon_is_killed_with_all_its_runs_is_caught_up(tmp_path: Path, kill: int) -> None:
     dates = DATES[1:4]
