@@ -32,12 +32,10 @@ demo: $(VENV)/.runtime ## set up and run three simulated trading dates through e
 ui: $(VENV)/.runtime ## the web UI on 127.0.0.1:3000, of the demo unless FUZZY_HOME names another home
 	@$(BIN)/fuzzy --home "$${FUZZY_HOME:-$(DEMO_HOME)}" ui
 
-# One more than the cores of CI: tests of whole runs wait for the disk half of the time. Files in the order of their
-# folders, as those with few long tests come first then.
-TEST_PROCESSES ?= 3
-test: $(VENV)/.dev ## all tests, in parallel
+TEST_PROCESSES ?= 2
+test: $(VENV)/.dev ## the tests, two at a time
 	@$(BIN)/python -m tests.compiled 1 & first=$$!; $(BIN)/python -m tests.compiled 2 && wait $$first
-	@$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist worksteal
 
 test-long: $(VENV)/.dev ## tests of whole runs, with those that take minutes: killed daemons, thirty kills, overlaps
 	@FUZZY_TEST_LONG=1 FUZZY_TEST_KILLS=30 $(BIN)/python -m pytest -q tests/integration

@@ -192,6 +192,7 @@ def assert_same_as_undisturbed(home: Path) -> None:
     assert differences(content_of(load_settings(home=home)), expected) == []
 
 
+@pytest.mark.long
 def test_a_run_is_refused_by_name_while_the_disk_under_the_store_is_nearly_full(
     home: Path, small_disk: Mount, tmp_path: Path
 ) -> None:
